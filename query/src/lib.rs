@@ -1,0 +1,20 @@
+//! What a request means: commands, filters, updates, pipelines, rules, plans.
+//!
+//! Reading order: `command` and `session` (what is asked, by whom), `db` (the one page that every request passes),
+//! then the language (`filter`, `update`, `expr`, `pipeline`) and the road to the data (`rules`, `plan`, `exec`).
+//! This crate knows no HTTP, no JSON text, no protocol's spelling, no clock and no async runtime.
+#![forbid(unsafe_code)]
+
+mod command;
+mod cx;
+mod error;
+mod limits;
+mod session;
+
+pub use command::{
+    Admin, Aggregate, Change, Command, Delete, Distinct, Find, FindAndModify, Insert, Reply, Update, Updated,
+};
+pub use cx::Cx;
+pub use error::{Code, Error, Fault, Result, number};
+pub use limits::Limits;
+pub use session::{Caller, Deadline, Session, TransactionId, User};

@@ -1,0 +1,93 @@
+//! Every policy limit on one page: name, unit, default, what it is for.
+//!
+//! An environment may set its own values (`waferdb env limits`); the hard limits of the format are in
+//! `storage::limits` and cannot be raised.
+
+macro_rules! limits {
+    ($($(#[doc = $doc:literal])+ $name:ident: $default:expr,)+) => {
+        /// The limits of one caller class in one environment.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct Limits { $($(#[doc = $doc])+ pub $name: u64,)+ }
+
+        impl Default for Limits {
+            fn default() -> Limits {
+                Limits { $($name: $default,)+ }
+            }
+        }
+
+        impl Limits {
+            /// Name, default and meaning of every limit, for the docs and for `env limits`.
+            pub const TABLE: &[(&str, u64, &str)] = &[$((stringify!($name), $default, concat!($($doc,)+)),)+];
+
+            /// The value of a limit by its name.
+            pub fn get(&self, name: &str) -> Option<u64> {
+                match name { $(stringify!($name) => Some(self.$name),)+ _ => None }
+            }
+
+            /// Sets a limit by its name; false where there is no such limit.
+            pub fn set(&mut self, name: &str, value: u64) -> bool {
+                match name { $(stringify!($name) => self.$name = value,)+ _ => return false }
+                true
+            }
+        }
+    };
+}
+
+limits! {
+    /// How long one operation may run, in milliseconds.
+    deadline_ms: 10_000,
+    /// Largest document that a server-side caller may store, in bytes.
+    doc_bytes_max_admin: 16 * 1024 * 1024,
+    /// Largest document that a client may store, in bytes.
+    doc_bytes_max_client: 1024 * 1024,
+    /// Most documents that one query returns to a server-side caller.
+    rows_max_admin: 1000,
+    /// Documents that a query without a limit returns to a server-side caller.
+    rows_default_admin: 100,
+    /// Most documents that one query returns to a client, and what it returns without a limit.
+    rows_max_client: 20,
+    /// Largest answer to a server-side caller, in bytes of documents.
+    reply_bytes_max_admin: 50 * 1024 * 1024,
+    /// Largest answer to a client, in bytes of documents.
+    reply_bytes_max_client: 5 * 1024 * 1024,
+    /// Most documents in one insert.
+    insert_docs_max: 10_000,
+    /// Deepest nesting of a filter, update or pipeline.
+    request_depth_max: 100,
+    /// Most conditions in one filter.
+    filter_nodes_max: 10_000,
+    /// Most values of one `$in` or `$nin`.
+    in_values_max: 100_000,
+    /// Longest regular expression, in bytes.
+    regex_bytes_max: 32_764,
+    /// Largest compiled regular expression, in bytes of memory.
+    regex_program_bytes_max: 2 * 1024 * 1024,
+    /// Most stages in one pipeline, those of inner pipelines included.
+    pipeline_stages_max: 1000,
+    /// Memory of one sort, group or other blocking stage, in bytes.
+    stage_bytes_max: 100 * 1024 * 1024,
+    /// Most new elements that one update may add to an array by writing beyond its end.
+    array_fill_max: 1_500_000,
+    /// Most collections in the environment.
+    collections_max: 1000,
+    /// How long a transaction may stay open, in milliseconds.
+    transaction_life_ms: 30_000,
+    /// Most documents that one transaction may write.
+    transaction_docs_max: 1000,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_limit_can_be_read_and_set_by_name() {
+        let mut limits = Limits::default();
+        for (name, default, help) in Limits::TABLE {
+            assert_eq!(limits.get(name), Some(*default));
+            assert!(limits.set(name, 7) && limits.get(name) == Some(7));
+            assert!(!help.is_empty());
+        }
+        assert!(!limits.set("no_such_limit", 1));
+    }
+}
