@@ -3,9 +3,12 @@
 //! | Space | Key | Value |
 //! |---|---|---|
 //! | Meta | `'v'` | format version |
+//! | Meta | `'n'` | next free numbers of environments, collections, indexes |
+//! | Meta | `'s'` | counts of collections as of a commit |
 //! | Meta | `'e'` env:u32 | environment record |
 //! | Meta | `'c'` env:u32 coll:u32 | collection record with its indexes |
-//! | Meta | `'r'` kind:u8 env:u32 name | record of a layer above (keys, rules, tokens …), opaque here |
+//! | Meta | `'p'` index:u32 | how far an index is built |
+//! | Meta | `'r'` env:u32 kind:u8 name | record of a layer above (keys, rules, tokens …), opaque here |
 //! | Meta | `'d'` id:u64 | a dropped range whose space is still to be given back |
 //! | Doc | env:u32 coll:u32 rid:u64 | commit number, checksum, the document's BSON |
 //! | Index | env:u32 index:u32 fields rid:u64 | empty, or notes on the exact kinds of numbers |
@@ -40,9 +43,7 @@ pub struct IndexId(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Rid(pub u64);
 /// Number of a commit; rises by one with each.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Seq(pub u64);
 
 /// The parts of the key space; each has its own settings in the engine.
@@ -104,6 +105,8 @@ pub fn successor(prefix: &[u8]) -> Vec<u8> {
 }
 
 pub(crate) const META_VERSION: &[u8] = b"v";
+pub(crate) const META_COUNTERS: &[u8] = b"n";
+pub(crate) const META_COUNTS: &[u8] = b"s";
 
 pub(crate) fn meta_env(env: EnvId) -> Vec<u8> {
     [b"e".as_slice(), &env.0.to_be_bytes()].concat()
@@ -113,8 +116,17 @@ pub(crate) fn meta_collection(env: EnvId, coll: CollId) -> Vec<u8> {
     [b"c".as_slice(), &env.0.to_be_bytes(), &coll.0.to_be_bytes()].concat()
 }
 
+/// Environment first, so that dropping one drops its records in one range.
 pub(crate) fn meta_record(kind: u8, env: EnvId, name: &[u8]) -> Vec<u8> {
-    [b"r".as_slice(), &[kind], &env.0.to_be_bytes(), name].concat()
+    [b"r".as_slice(), &env.0.to_be_bytes(), &[kind], name].concat()
+}
+
+pub(crate) fn meta_records(env: EnvId) -> Vec<u8> {
+    [b"r".as_slice(), &env.0.to_be_bytes()].concat()
+}
+
+pub(crate) fn meta_progress(index: IndexId) -> Vec<u8> {
+    [b"p".as_slice(), &index.0.to_be_bytes()].concat()
 }
 
 pub(crate) fn meta_dropped(id: u64) -> Vec<u8> {
@@ -146,6 +158,11 @@ pub(crate) fn trailing_u64(key: &[u8]) -> Option<u64> {
     key.last_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes))
 }
 
+/// The 32-bit number at a place of a key.
+pub(crate) fn number_at(key: &[u8], at: usize) -> u32 {
+    key.get(at..).and_then(<[u8]>::first_chunk::<4>).map_or(0, |bytes| u32::from_be_bytes(*bytes))
+}
+
 fn pair(high: u32, low: u32) -> [u8; 8] {
     (u64::from(high) << 32 | u64::from(low)).to_be_bytes()
 }
@@ -156,9 +173,8 @@ const UNDEFINED: u8 = 0x08;
 const NULL: u8 = 0x0A;
 const NAN: u8 = 0x20;
 const HUGE_BELOW: u8 = 0x21; // |x| >= 2^64, below zero; whole parts of 8 to 1 bytes follow as 0x22..=0x29
-const SMALL_BELOW: u8 = 0x2A; // -1 < x < 0
 const ZERO: u8 = 0x2B;
-const SMALL_ABOVE: u8 = 0x2C; // 0 < x < 1; whole parts of 1 to 8 bytes follow as 0x2D..=0x34
+const SMALL_ABOVE: u8 = 0x2C; // 0 < x < 1, mirrored as 0x2A below zero; whole parts of 1 to 8 bytes follow as 0x2D..=0x34
 const HUGE_ABOVE: u8 = 0x35;
 const STRING: u8 = 0x3C;
 const DOCUMENT: u8 = 0x46;

@@ -5,23 +5,48 @@
 //! async runtime.
 #![forbid(unsafe_code)]
 
+mod admin;
+mod cache;
+mod catalog;
+mod changes;
 mod collation;
+mod commit;
 mod doc;
+pub mod doctor;
+pub mod engine;
 mod error;
+mod index;
+mod keeper;
 pub mod key;
 pub mod limits;
+mod locks;
 mod number;
 mod order;
 mod path;
+mod stats;
+mod store;
+#[cfg(test)]
+mod tests;
 mod value;
+mod witness;
+mod write;
 
+pub use catalog::{
+    Catalog, Collection, CompilePartial, Env, FieldOrder, Index, IndexField, IndexSpec, IndexState, Partial, Predicate,
+};
+pub use changes::{Change, Commit};
 pub use collation::{CaseFirst, Collation, CollationSpec};
+pub use commit::Ticket;
 pub use doc::{
     Array, ArrayBuilder, Doc, DocBuilder, Element, Elements, Open, RawArray, RawDoc, name_fault, patch_length,
 };
+pub use engine::{Durability, RocksOptions, Scan};
 pub use error::{Error, Result};
 pub use key::{CollId, Direction, EnvId, IndexId, KeyRange, Rid, Seq, Space};
 pub use number::{COEFFICIENT_MAX, Decimal, Decimal128, Number};
 pub use order::{compare, compare_documents, compare_with, number};
 pub use path::{Part, Path};
+pub use stats::CollectionStats;
+pub use store::{Changes, Docs, Entries, FORMAT_VERSION, IndexEntry, Options, Store, View};
 pub use value::{Kind, Value, ValueRef};
+pub use write::{Changed, Edit};

@@ -186,10 +186,16 @@ fn compare_decimal(left: Decimal128, right: Number) -> Ordering {
 #[derive(Debug)]
 pub(crate) enum Exact {
     NaN,
-    Infinite { negative: bool },
+    Infinite {
+        negative: bool,
+    },
     Zero,
     /// `0.d1d2d3… * 10^point`, first digit not zero, no trailing zeros.
-    Finite { negative: bool, point: i32, digits: Vec<u8> },
+    Finite {
+        negative: bool,
+        point: i32,
+        digits: Vec<u8>,
+    },
 }
 
 impl Exact {

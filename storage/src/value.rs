@@ -12,6 +12,8 @@
 //! assert_eq!(doc.raw().get("n").and_then(|value| value.as_i64()), Some(1));
 //! ```
 
+use std::fmt;
+
 use crate::doc::{Array, Doc, RawArray, RawDoc};
 use crate::number::Decimal128;
 
@@ -422,9 +424,7 @@ impl Value {
             Value::Symbol(text) => ValueRef::Symbol(text),
             Value::CodeWithScope { code, scope } => ValueRef::CodeWithScope { code, scope: scope.raw() },
             Value::Int32(number) => ValueRef::Int32(*number),
-            Value::Timestamp { seconds, increment } => {
-                ValueRef::Timestamp { seconds: *seconds, increment: *increment }
-            }
+            Value::Timestamp { seconds, increment } => ValueRef::Timestamp { seconds: *seconds, increment: *increment },
             Value::Int64(number) => ValueRef::Int64(*number),
             Value::Decimal128(number) => ValueRef::Decimal128(*number),
             Value::MinKey => ValueRef::MinKey,
@@ -462,6 +462,54 @@ impl From<&str> for Value {
     fn from(text: &str) -> Value {
         Value::String(text.to_owned())
     }
+}
+
+/// Shows a value the way MongoDB's shell does, for messages.
+impl fmt::Display for ValueRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ValueRef::Double(number) => write!(f, "{number:?}"),
+            ValueRef::String(text) | ValueRef::Symbol(text) => write!(f, "{text:?}"),
+            ValueRef::Document(doc) if doc.is_empty() => f.write_str("{}"),
+            ValueRef::Document(doc) => {
+                f.write_str("{ ")?;
+                write_list(f, doc.iter().map(|(name, value)| format!("{name}: {value}")))?;
+                f.write_str(" }")
+            }
+            ValueRef::Array(array) => {
+                f.write_str("[")?;
+                write_list(f, array.iter().map(|value| value.to_string()))?;
+                f.write_str("]")
+            }
+            ValueRef::Binary { subtype, bytes } => write!(f, "BinData({subtype}, {} bytes)", bytes.len()),
+            ValueRef::Undefined => f.write_str("undefined"),
+            ValueRef::ObjectId(id) => {
+                f.write_str("ObjectId('")?;
+                id.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+                f.write_str("')")
+            }
+            ValueRef::Bool(truth) => write!(f, "{truth}"),
+            ValueRef::DateTime(millis) => write!(f, "Date({millis})"),
+            ValueRef::Null => f.write_str("null"),
+            ValueRef::Regex { pattern, options } => write!(f, "/{pattern}/{options}"),
+            ValueRef::DbPointer { namespace, .. } => write!(f, "DBPointer({namespace:?})"),
+            ValueRef::JavaScript(code) | ValueRef::CodeWithScope { code, .. } => write!(f, "Code({code:?})"),
+            ValueRef::Int32(number) => write!(f, "{number}"),
+            ValueRef::Timestamp { seconds, increment } => write!(f, "Timestamp({seconds}, {increment})"),
+            ValueRef::Int64(number) => write!(f, "{number}"),
+            ValueRef::Decimal128(number) => write!(f, "{number}"),
+            ValueRef::MinKey => f.write_str("MinKey"),
+            ValueRef::MaxKey => f.write_str("MaxKey"),
+        }
+    }
+}
+
+fn write_list(f: &mut fmt::Formatter<'_>, items: impl Iterator<Item = String>) -> fmt::Result {
+    for (at, item) in items.enumerate() {
+        f.write_str(if at == 0 { "" } else { ", " })?;
+        f.write_str(&item)?;
+    }
+    Ok(())
 }
 
 /// How many bytes the value of an element takes, read from the bytes that follow the element's name.

@@ -1,0 +1,299 @@
+//! The entries that a document makes in an index.
+//!
+//! Field values are found the way MongoDB's key generator finds them: a missing field is null, an array on the way
+//! makes one entry per element (at most one array per document and index), an empty array is undefined where it is the
+//! value itself and null where the path goes on, and a numeric part is a position if the array has it.
+
+use crate::catalog::{FieldOrder, Index};
+use crate::doc::{RawArray, RawDoc};
+use crate::error::{Error, Result};
+use crate::key::{self, EnvId, Note, Rid};
+use crate::limits::{INDEX_ENTRIES_MAX, KEY_BYTES_MAX};
+use crate::path::Part;
+use crate::value::ValueRef;
+
+/// The entries of one document in one index, in key order, each key once.
+#[derive(Debug, Default)]
+pub(crate) struct EntrySet {
+    /// Keys and values, ready to be stored.
+    pub(crate) entries: Vec<Entry>,
+    /// Bit `i` is set if there is an array on the way to field `i`.
+    pub(crate) multikey: u32,
+}
+
+/// One entry, ready to be stored.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Entry {
+    pub(crate) key: Vec<u8>,
+    pub(crate) value: Vec<u8>,
+}
+
+/// Computes the entries of a document.
+///
+/// # Errors
+/// `ParallelArrays`, `TooLarge` (a key or the number of entries), `Unindexable` (no geometry under a geo field …).
+pub(crate) fn entries(env: EnvId, index: &Index, doc: RawDoc<'_>, rid: Rid) -> Result<EntrySet> {
+    let mut set = EntrySet::default();
+    if index.partial.as_ref().is_some_and(|partial| !(partial.matches)(doc)) {
+        return Ok(set);
+    }
+    let mut maker = Maker { env, index, rid, set: &mut set };
+    let slots: Vec<Slot<'_, '_>> =
+        index.fields.iter().map(|field| Slot::Open { doc, parts: field.path.parts() }).collect();
+    maker.expand(slots)?;
+    set.entries.sort_unstable();
+    set.entries.dedup_by(|later, earlier| later.key == earlier.key);
+    Ok(set)
+}
+
+/// A field on its way from the document to its value.
+#[derive(Clone, Copy)]
+enum Slot<'d, 'p> {
+    /// The value is found; `None` is missing.
+    Found(Option<ValueRef<'d>>),
+    /// The rest of the path starts in this document.
+    Open { doc: RawDoc<'d>, parts: &'p [Part] },
+    /// The path came to an array; `parts` may be empty.
+    Array { array: RawArray<'d>, parts: &'p [Part] },
+}
+
+struct Maker<'m> {
+    env: EnvId,
+    index: &'m Index,
+    rid: Rid,
+    set: &'m mut EntrySet,
+}
+
+impl Maker<'_> {
+    /// Resolves all fields; where one meets an array, makes the entries of each element.
+    fn expand<'d>(&mut self, mut slots: Vec<Slot<'d, '_>>) -> Result<()> {
+        for slot in &mut slots {
+            *slot = resolve(*slot, self.index)?;
+        }
+        let Some(array) = self.common_array(&slots)? else { return self.emit(&slots) };
+        for (field, slot) in slots.iter().enumerate() {
+            if matches!(slot, Slot::Array { .. }) && field < 32 {
+                self.set.multikey |= 1 << field;
+            }
+        }
+        if array.is_empty() {
+            return self.expand(slots.iter().map(|slot| without_elements(*slot)).collect());
+        }
+        for element in array.iter() {
+            self.expand(slots.iter().map(|slot| with_element(*slot, element)).collect())?;
+        }
+        Ok(())
+    }
+
+    /// The array that fields have come to; there may be only one.
+    fn common_array<'d>(&self, slots: &[Slot<'d, '_>]) -> Result<Option<RawArray<'d>>> {
+        let mut common: Option<(usize, RawArray<'d>)> = None;
+        for (field, slot) in slots.iter().enumerate() {
+            let Slot::Array { array, .. } = slot else { continue };
+            match common {
+                None => common = Some((field, *array)),
+                Some((first, other)) if !std::ptr::eq(other.as_bytes(), array.as_bytes()) => {
+                    return Err(Error::ParallelArrays { first: self.path(first), second: self.path(field) });
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(common.map(|(_, array)| array))
+    }
+
+    fn path(&self, field: usize) -> String {
+        self.index.fields.get(field).map(|field| field.path.to_string()).unwrap_or_default()
+    }
+
+    fn emit(&mut self, slots: &[Slot<'_, '_>]) -> Result<()> {
+        let values: Vec<Option<ValueRef<'_>>> = slots
+            .iter()
+            .map(|slot| match slot {
+                Slot::Found(value) => *value,
+                Slot::Open { .. } | Slot::Array { .. } => None,
+            })
+            .collect();
+        if self.index.sparse && values.iter().all(Option::is_none) {
+            return Ok(());
+        }
+        let entry = self.entry(&values)?;
+        if self.set.entries.len() >= INDEX_ENTRIES_MAX {
+            let what = "number of index entries of one document";
+            return Err(Error::TooLarge { what, bytes: INDEX_ENTRIES_MAX + 1, bytes_max: INDEX_ENTRIES_MAX });
+        }
+        self.set.entries.push(entry);
+        Ok(())
+    }
+
+    fn entry(&self, values: &[Option<ValueRef<'_>>]) -> Result<Entry> {
+        let collation = self.index.collation.as_deref();
+        let mut key = Vec::with_capacity(48);
+        key.extend_from_slice(&key::entries(self.env, self.index.id));
+        let mut notes = Vec::new();
+        for (field, value) in self.index.fields.iter().zip(values) {
+            let value = value.unwrap_or(ValueRef::Null);
+            key::encode(value, field.order.direction(), collation, &mut key);
+            notes.push(key::note_of(value, collation) as u8);
+        }
+        if notes.iter().all(|note| *note == Note::Plain as u8) {
+            notes.clear();
+        }
+        if key.len() > KEY_BYTES_MAX {
+            return Err(Error::TooLarge { what: "index key", bytes: key.len(), bytes_max: KEY_BYTES_MAX });
+        }
+        let rid = self.rid.0.to_be_bytes();
+        match self.index.unique {
+            true => Ok(Entry { key, value: [rid.as_slice(), &notes].concat() }),
+            false => {
+                key.extend_from_slice(&rid);
+                Ok(Entry { key, value: notes })
+            }
+        }
+    }
+}
+
+/// Follows a path until its value or an array.
+fn resolve<'d, 'p>(slot: Slot<'d, 'p>, index: &Index) -> Result<Slot<'d, 'p>> {
+    let Slot::Open { mut doc, mut parts } = slot else { return Ok(slot) };
+    loop {
+        let Some((part, rest)) = parts.split_first() else { return Ok(Slot::Found(Some(ValueRef::Document(doc)))) };
+        match doc.get(part.name()) {
+            Some(ValueRef::Array(array)) => return resolve_array(array, rest, index),
+            Some(ValueRef::Document(inner)) if !rest.is_empty() => (doc, parts) = (inner, rest),
+            Some(value) if rest.is_empty() => return Ok(Slot::Found(Some(value))),
+            _ => return Ok(Slot::Found(None)),
+        }
+    }
+}
+
+/// A numeric part picks the element at its position; otherwise all elements are wanted.
+fn resolve_array<'d, 'p>(array: RawArray<'d>, parts: &'p [Part], index: &Index) -> Result<Slot<'d, 'p>> {
+    if index.fields.iter().any(|field| field.order == FieldOrder::Sphere || field.order == FieldOrder::Plane)
+        && parts.is_empty()
+    {
+        return Ok(Slot::Found(Some(ValueRef::Array(array)))); // a coordinate pair is a value, not a list
+    }
+    let Some((part, rest)) = parts.split_first() else { return Ok(Slot::Array { array, parts }) };
+    let Some(element) = part.index().and_then(|position| array.get(position as usize)) else {
+        return Ok(Slot::Array { array, parts });
+    };
+    let named = |value: ValueRef<'_>| value.as_doc().is_some_and(|doc| doc.get(part.name()).is_some());
+    if array.iter().any(named) {
+        return Err(Error::Unindexable {
+            index: index.name.clone(),
+            reason: format!("'{}' is both a position and a field name in an array", part.name()),
+        });
+    }
+    match element {
+        ValueRef::Array(inner) => resolve_array(inner, rest, index),
+        ValueRef::Document(doc) if !rest.is_empty() => resolve(Slot::Open { doc, parts: rest }, index),
+        value if rest.is_empty() => Ok(Slot::Found(Some(value))),
+        _ => Ok(Slot::Found(None)),
+    }
+}
+
+fn with_element<'d, 'p>(slot: Slot<'d, 'p>, element: ValueRef<'d>) -> Slot<'d, 'p> {
+    match slot {
+        Slot::Array { parts: [], .. } => Slot::Found(Some(element)),
+        Slot::Array { parts, .. } => match element {
+            ValueRef::Document(doc) => Slot::Open { doc, parts },
+            _ => Slot::Found(None),
+        },
+        other => other,
+    }
+}
+
+fn without_elements<'d, 'p>(slot: Slot<'d, 'p>) -> Slot<'d, 'p> {
+    match slot {
+        Slot::Array { parts: [], .. } => Slot::Found(Some(ValueRef::Undefined)),
+        Slot::Array { .. } => Slot::Found(None),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::{IndexState, codec};
+    use crate::doc::Doc;
+    use crate::key::{Direction, IndexId};
+
+    fn index(fields: &[&str], sparse: bool) -> Index {
+        Index {
+            id: IndexId(7),
+            name: "test".into(),
+            fields: fields.iter().map(|path| codec::field(path, FieldOrder::Ascending)).collect(),
+            unique: false,
+            sparse,
+            partial: None,
+            expire_after_s: None,
+            collation: None,
+            state: IndexState::Ready,
+            multikey: 0,
+            progress: Default::default(),
+        }
+    }
+
+    fn doc(json: bson::Document) -> Doc {
+        Doc::from_bytes(json.to_vec().expect("encodes")).expect("valid")
+    }
+
+    /// The values of each entry, shown; in key order.
+    fn keys(index: &Index, json: bson::Document) -> Result<(Vec<String>, u32)> {
+        let set = entries(EnvId(1), index, doc(json).raw(), Rid(9))?;
+        let show = |entry: &Entry| {
+            assert_eq!(key::trailing_u64(&entry.key), Some(9));
+            let (mut at, mut shown) = (8, Vec::new());
+            for (field, _) in index.fields.iter().enumerate() {
+                let note = entry.value.get(field).map_or(Note::Plain, |byte| Note::from_byte(*byte));
+                let (value, size) = key::decode(&entry.key[at..], Direction::Ascending, note).expect("readable");
+                at += size;
+                shown.push(format!("{:?}", value.as_ref()));
+            }
+            shown.join(" ")
+        };
+        Ok((set.entries.iter().map(show).collect(), set.multikey))
+    }
+
+    fn check(fields: &[&str], json: bson::Document, expect: &[&str], multikey: u32) {
+        let (found, bits) = keys(&index(fields, false), json).expect("indexable");
+        assert_eq!(found, expect, "{fields:?}");
+        assert_eq!(bits, multikey, "{fields:?}");
+    }
+
+    #[test]
+    fn entries_are_mongodbs() {
+        use bson::doc;
+        check(&["a"], doc! {"a": 5}, &["Int32(5)"], 0);
+        check(&["a"], doc! {"b": 5}, &["Null"], 0);
+        check(&["a"], doc! {"a": [3, 1, 3]}, &["Int32(1)", "Int32(3)"], 1);
+        check(&["a"], doc! {"a": []}, &["Undefined"], 1);
+        check(&["a"], doc! {"a": [[1, 2]]}, &["Array([Int32(1), Int32(2)])"], 1);
+        check(&["a.b"], doc! {"a": {"b": 1.0}}, &["Double(1.0)"], 0);
+        check(&["a.b"], doc! {"a": []}, &["Null"], 1);
+        check(&["a.b"], doc! {"a": 5}, &["Null"], 0);
+        check(&["a.b"], doc! {"a": [{"b": 1}, 5, {"b": [2, 3]}]}, &["Null", "Int32(1)", "Int32(2)", "Int32(3)"], 1);
+        check(&["a.b"], doc! {"a": [[{"b": 1}]]}, &["Null"], 1);
+        check(&["a.0"], doc! {"a": [7, 8]}, &["Int32(7)"], 0);
+        check(&["a.0.b"], doc! {"a": [{"b": 1}, {"b": 2}]}, &["Int32(1)"], 0);
+        check(&["a.5"], doc! {"a": [{"5": 1}]}, &["Int32(1)"], 1);
+        check(&["a.b", "a.c"], doc! {"a": [{"b": 1, "c": 2}, {"b": 3}]}, &["Int32(1) Int32(2)", "Int32(3) Null"], 3);
+        check(&["a", "b"], doc! {"a": [1, 2], "b": 3}, &["Int32(1) Int32(3)", "Int32(2) Int32(3)"], 1);
+        check(&["a"], doc! {"a": 5i64}, &["Int64(5)"], 0);
+    }
+
+    #[test]
+    fn parallel_arrays_are_refused() {
+        for json in [bson::doc! {"a": [1], "b": [2]}, bson::doc! {"a": [], "b": []}] {
+            assert!(matches!(keys(&index(&["a", "b"], false), json), Err(Error::ParallelArrays { .. })));
+        }
+        assert!(matches!(keys(&index(&["a.0"], false), bson::doc! {"a": [{"0": 1}]}), Err(Error::Unindexable { .. })));
+    }
+
+    #[test]
+    fn sparse_leaves_out_documents_without_any_field() {
+        let index = index(&["a", "b"], true);
+        assert!(keys(&index, bson::doc! {"c": 1}).expect("indexable").0.is_empty());
+        assert_eq!(keys(&index, bson::doc! {"b": null}).expect("indexable").0, ["Null Null"]);
+    }
+}
