@@ -1,4 +1,5 @@
-//! What evaluation needs beside the document: the instant, the collation, the limits, the deadline.
+//! What evaluation needs beside the document: the instant, the collation, the limits, the deadline, the variables and
+//! the source of chance.
 //!
 //! A `Cx` is made once per request and passed down by reference; nothing below reads a clock or a global.
 
@@ -6,7 +7,9 @@ use storage::Collation;
 
 use crate::error::Result;
 use crate::limits::Limits;
+use crate::random::Random;
 use crate::session::{Deadline, Session};
+use crate::variables::Variables;
 
 /// The surroundings of an evaluation.
 #[derive(Clone, Copy, Debug)]
@@ -19,12 +22,32 @@ pub struct Cx<'a> {
     pub limits: &'a Limits,
     /// When the request must end.
     pub deadline: &'a Deadline,
+    /// Variables from outside the expression: the command's `let`, a stage's `let`.
+    pub variables: &'a Variables,
+    /// Where `$rand`, `$sampleRate` and `$sample` take their chance from.
+    pub random: &'a Random,
 }
 
 impl<'a> Cx<'a> {
-    /// The surroundings of a session's request.
+    /// The surroundings of a session's request, without variables.
     pub fn new(session: &'a Session, collation: Option<&'a Collation>) -> Cx<'a> {
-        Cx { now: session.now, collation, limits: &session.limits, deadline: &session.deadline }
+        Cx {
+            now: session.now,
+            collation,
+            limits: &session.limits,
+            deadline: &session.deadline,
+            variables: Variables::none(),
+            random: &session.random,
+        }
+    }
+
+    /// The same surroundings with other variables.
+    #[must_use]
+    pub const fn with_variables<'b>(&self, variables: &'b Variables) -> Cx<'b>
+    where
+        'a: 'b,
+    {
+        Cx { variables, ..*self }
     }
 
     /// Ends the request where its time is over; called once per document or entry.

@@ -7,14 +7,21 @@
 
 mod command;
 mod cx;
+pub mod decimal;
 mod error;
+mod expr;
 mod limits;
+mod random;
 mod session;
+mod variables;
 
 pub use command::{
     Admin, Aggregate, Change, Command, Delete, Distinct, Find, FindAndModify, Insert, Reply, Update, Updated,
 };
 pub use cx::Cx;
 pub use error::{Code, Error, Fault, Result, number};
+pub use expr::{Computed, Expr, FieldPath, OperatorInfo, operators as expression_operators};
 pub use limits::Limits;
+pub use random::Random;
 pub use session::{Caller, Deadline, Session, TransactionId, User};
+pub use variables::{Binding, Variables, check_name as check_variable_name};

@@ -10,6 +10,7 @@ use storage::EnvId;
 
 use crate::error::{Code, Error, Result, number};
 use crate::limits::Limits;
+use crate::random::Random;
 
 /// One request's caller, place and time.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct Session {
     pub now: i64,
     /// When the request must end.
     pub deadline: Deadline,
+    /// Where the request takes its chance from; seeded at the edge.
+    pub random: Random,
 }
 
 /// Who asks.
