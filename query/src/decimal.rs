@@ -307,7 +307,8 @@ fn wide_context() -> Context<Digits<WIDE>> {
 
 fn unpack<const N: usize>(decimal: Decimal) -> Digits<N> {
     let mut units = [0; N];
-    let (mut count, mut scale, mut bits) = (1, 0, 0);
+    let (mut count, mut scale) = (1, 0);
+    let bits;
     match decimal {
         Decimal::NaN => bits = NOT_A_NUMBER,
         Decimal::Infinite { negative } => bits = INFINITE | if negative { NEGATIVE } else { 0 },

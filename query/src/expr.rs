@@ -19,13 +19,15 @@ mod path;
 mod read;
 mod sum;
 mod table;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use storage::{ArrayBuilder, DocBuilder, RawDoc, Value, ValueRef};
 
 use crate::cx::Cx;
 use crate::error::{Error, Result};
 
-pub(crate) use call::{Call, Op};
+pub(crate) use call::Call;
 pub use computed::Computed;
 pub use path::FieldPath;
 pub(crate) use read::{Late, Reading};
@@ -246,3 +248,45 @@ impl<'a> Env<'a> {
 }
 
 const UNAVAILABLE: i32 = 51144;
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{check, check_over};
+
+    #[test]
+    fn paths_map_over_arrays_of_documents() {
+        let rows = [
+            ("'$a.b'", "[1, 2]"),
+            ("'$a.0'", "[]"),
+            ("'$c.d.e'", "5"),
+            ("'$c.x.y'", "missing"),
+            ("'$n.b'", "[]"),
+            ("'$$ROOT.c.d'", "{e: 5}"),
+            ("{x: '$missing', y: ['$missing']}", "{y: [null]}"),
+        ];
+        check_over("{a: [{b: 1}, 7, {c: 1}, {b: 2}], c: {d: {e: 5}}, n: [[{b: 1}]]}", &rows);
+    }
+
+    #[test]
+    fn shapes_are_checked() {
+        check(&[
+            ("'$'", "16872"),
+            ("'$$'", "9"),
+            ("'$$nobody'", "17276"),
+            ("'$$KEEP'", "17276"),
+            ("'$$CLUSTER_TIME'", "51144"),
+            ("'$$NOW'", "d0"),
+            ("'$$REMOVE.a'", "missing"),
+            ("{$nope: 1}", "168"),
+            ("{$add: 1, b: 2}", "15983"),
+            ("{b: 2, $add: 1}", "16410"),
+            ("{'a.b': 1}", "16412"),
+            ("{a: 1, a: 2}", "16406"),
+        ]);
+    }
+
+    #[test]
+    fn a_fault_of_a_constant_part_comes_after_faults_of_shape() {
+        check(&[("{$add: [{$divide: [1, 0]}, {$nope: 1}]}", "168"), ("{$add: ['$a', {$divide: [1, 0]}]}", "2")]);
+    }
+}

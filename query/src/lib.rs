@@ -11,6 +11,8 @@ pub mod decimal;
 mod error;
 mod expr;
 mod limits;
+#[cfg(test)]
+mod notation;
 mod random;
 mod session;
 mod variables;

@@ -32,7 +32,6 @@ impl Random {
     }
 
     /// The next whole number below `bound`; 0 for a bound of 0. The bias is below 2^-64 * `bound`.
-    #[expect(clippy::cast_possible_truncation, reason = "the high half of the product is below `bound`")]
     pub fn next_below(&self, bound: u64) -> u64 {
         ((u128::from(self.next_bits()) * u128::from(bound)) >> 64) as u64
     }

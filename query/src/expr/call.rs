@@ -80,7 +80,7 @@ impl Call {
         Call { op, args: args.into(), level: 0 }
     }
 
-    pub const fn binding(self, level: u32) -> Call {
+    pub fn binding(self, level: u32) -> Call {
         Call { level, ..self }
     }
 
