@@ -1,0 +1,45 @@
+# Everything that a checkout can do. Each target installs what it needs and builds what is missing.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run build test sdk oracle torture fuzz bench clean-room licences docs
+
+ready := . setup/env.sh &&
+binary = $${CARGO_TARGET_DIR:-target}/release/waferdb
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: build ## build WaferDB and serve ./wafer-data on 127.0.0.1:8787 (ARGS='--listen … --data …' changes that)
+	@$(ready) exec "$(binary)" serve $(ARGS)
+
+build: ## the release binary, at $CARGO_TARGET_DIR/release/waferdb (default target/release/waferdb)
+	@$(ready) cargo build --release --locked --bin waferdb
+
+test: ## every check that a change must pass; CI runs exactly this
+	@$(ready) tests/all.sh
+
+sdk: ## the official server SDKs, unmodified, against a server (ONLY='wx-4 query' narrows)
+	@$(ready) cargo build --locked --bin waferdb && setup/node.sh tests/sdk && \
+	  WAFERDB_BIN="$${CARGO_TARGET_DIR:-target}/debug/waferdb" node tests/sdk/run.mjs $(ONLY)
+
+oracle: ## the SDK scenarios against a real MongoDB behind a thin gateway: are our expectations MongoDB's?
+	@setup/node.sh tests/sdk && tests/oracle/run.sh $(ONLY)
+
+torture: ## crashes, power cuts and faults for SECONDS (600): every acknowledged write must survive
+	@$(ready) WAFERDB_TORTURE_SECONDS=$(or $(SECONDS),600) cargo test --locked --test it crash -- --nocapture --test-threads=1
+
+fuzz: ## each fuzz target for SECONDS (60); TARGET=name picks one
+	@$(ready) fuzz/run.sh $(or $(SECONDS),60) $(TARGET)
+
+bench: ## WaferDB beside MongoDB, PostgreSQL and PocketBase; QUICK=1 takes two minutes, WRITE=1 renews docs/benchmarks.md
+	@$(ready) benches/run.sh $(if $(QUICK),--quick) $(if $(WRITE),--write docs/benchmarks.md) $(ARGS)
+
+clean-room: ## build and test a fresh clone with an empty cargo home, as on a new machine
+	@setup/clean-room.sh $(ARGS)
+
+licences: ## the licence of every crate in the binary
+	@$(ready) python3 tests/dependencies.py --list
+
+docs: ## renew the generated pages under docs/
+	@$(ready) UPDATE_DOCS=1 cargo test --locked --test it docs
