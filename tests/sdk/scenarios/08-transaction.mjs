@@ -1,0 +1,74 @@
+// Transactions: all or nothing, own writes visible, conflicts retried, rollback.
+import assert from 'node:assert/strict'
+
+export const scenarios = {
+  async 'a transfer commits as a whole' (api) {
+    const name = await api.collection([{ _id: 'a', money: 10 }, { _id: 'b', money: 0 }])
+    const { _ } = api
+    const result = await api.transaction(async transaction => {
+      const from = await transaction.get(name, 'a')
+      await transaction.update(name, 'a', { money: from.money - 4 })
+      await transaction.update(name, 'b', { money: _.inc(4) })
+      return (await transaction.get(name, 'b')).money
+    })
+    assert.equal(result, 4, 'a transaction sees its own writes')
+    assert.deepEqual([(await api.get(name, 'a')).money, (await api.get(name, 'b')).money], [6, 4])
+  },
+
+  async 'add, set and remove inside' (api) {
+    const name = await api.collection([{ _id: 'gone' }, { _id: 'kept', n: 1 }])
+    await api.transaction(async transaction => {
+      await transaction.add(name, { _id: 'new', n: 1 })
+      await transaction.set(name, 'kept', { n: 2 })
+      await transaction.set(name, 'made', { n: 3 })
+      await transaction.remove(name, 'gone')
+    })
+    assert.deepEqual(await api.find(name, { sort: [['_id', 'asc']] }), [{ _id: 'kept', n: 2 }, { _id: 'made', n: 3 }, { _id: 'new', n: 1 }])
+  },
+
+  async 'a document that is not there' (api) {
+    const name = await api.collection()
+    assert.equal(await api.transaction(transaction => transaction.get(name, 'nobody')), null)
+  },
+
+  async 'rollback leaves nothing' (api) {
+    const name = await api.collection([{ _id: 'a', n: 1 }])
+    await assert.rejects(async () => api.transaction(async transaction => {
+      await transaction.update(name, 'a', { n: 2 })
+      await transaction.rollback('changed my mind')
+    }))
+    assert.equal((await api.get(name, 'a')).n, 1)
+  },
+
+  async 'an error inside leaves nothing' (api) {
+    const name = await api.collection([{ _id: 'a', n: 1 }])
+    await assert.rejects(async () => api.transaction(async transaction => {
+      await transaction.update(name, 'a', { n: 2 })
+      throw new Error('the program failed')
+    }))
+    assert.equal((await api.get(name, 'a')).n, 1)
+  },
+
+  async 'others do not see it before the commit' (api) {
+    const name = await api.collection([{ _id: 'a', n: 1 }])
+    let seen
+    await api.transaction(async transaction => {
+      await transaction.update(name, 'a', { n: 2 })
+      seen = (await api.get(name, 'a')).n
+    })
+    assert.equal(seen, 1)
+    assert.equal((await api.get(name, 'a')).n, 2)
+  },
+
+  async 'racing transfers lose nothing' (api) {
+    const name = await api.collection([{ _id: 'a', n: 0 }])
+    const increment = () => api.transaction(async transaction => {
+      const { n } = await transaction.get(name, 'a')
+      await transaction.update(name, 'a', { n: n + 1 })
+    }, 10)
+    const outcomes = await Promise.allSettled(Array.from({ length: 4 }, increment))
+    const done = outcomes.filter(outcome => outcome.status === 'fulfilled').length
+    assert.ok(done >= 1, 'at least one went through')
+    assert.equal((await api.get(name, 'a')).n, done, 'each that was told "done" is counted once')
+  }
+}
