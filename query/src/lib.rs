@@ -10,6 +10,7 @@ mod cx;
 pub mod decimal;
 mod error;
 mod expr;
+pub mod filter;
 mod limits;
 #[cfg(test)]
 mod notation;
@@ -23,6 +24,7 @@ pub use command::{
 pub use cx::Cx;
 pub use error::{Code, Error, Fault, Result, number};
 pub use expr::{Computed, Expr, FieldPath, OperatorInfo, operators as expression_operators};
+pub use filter::Filter;
 pub use limits::Limits;
 pub use random::Random;
 pub use session::{Caller, Deadline, Session, TransactionId, User};

@@ -1,0 +1,44 @@
+//! The members of `$in`: values sorted for binary search, and patterns.
+
+use storage::{Collation, Value, ValueRef, compare_with};
+
+use super::regex::Pattern;
+
+/// A set of values and patterns.
+#[derive(Clone, Debug)]
+pub struct Members {
+    values: Vec<Value>,
+    patterns: Vec<Pattern>,
+}
+
+impl Members {
+    /// Sorts the values by the order that the collation gives, and drops repeated ones.
+    pub fn new(mut values: Vec<Value>, patterns: Vec<Pattern>, collation: Option<&Collation>) -> Members {
+        values.sort_by(|a, b| compare_with(a.as_ref(), b.as_ref(), collation));
+        values.dedup_by(|a, b| compare_with(a.as_ref(), b.as_ref(), collation).is_eq());
+        Members { values, patterns }
+    }
+
+    /// The values in rising order, each once.
+    pub fn values(&self) -> &[Value] {
+        &self.values
+    }
+
+    /// The patterns.
+    pub fn patterns(&self) -> &[Pattern] {
+        &self.patterns
+    }
+
+    /// Is null a member? Then what is missing is one too.
+    pub fn has_null(&self) -> bool {
+        self.values.iter().take(3).any(|value| matches!(value, Value::Null))
+    }
+
+    /// Is the value a member? `None` stands for what is missing.
+    pub(super) fn contains(&self, value: Option<ValueRef<'_>>, collation: Option<&Collation>) -> bool {
+        let Some(value) = value else { return self.has_null() };
+        self.values.binary_search_by(|member| compare_with(member.as_ref(), value, collation)).is_ok()
+            || self.patterns.iter().any(|pattern| pattern.matches(value))
+            || (matches!(value, ValueRef::Undefined) && self.has_null())
+    }
+}

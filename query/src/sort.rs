@@ -1,0 +1,348 @@
+//! Sort orders: reading the specification, and turning documents into keys whose bytes compare in that order.
+//!
+//! A document with arrays has several keys; it is sorted by the least of them in the direction of the sort, so an
+//! ascending field takes the least element and a descending one the greatest.
+
+use std::cmp::Ordering;
+
+use storage::key::{self, Direction};
+use storage::{Path, RawArray, RawDoc, Value, ValueRef};
+
+use crate::cx::Cx;
+use crate::error::{Error, Result, number};
+
+/// A sort order.
+#[derive(Clone, Debug, Default)]
+pub struct Sort {
+    /// The fields, the first deciding first; empty means the natural order.
+    pub fields: Vec<SortField>,
+    /// With no fields: insertion order backwards.
+    pub backwards: bool,
+}
+
+/// One part of a sort order.
+#[derive(Clone, Debug)]
+pub struct SortField {
+    /// What is compared.
+    pub by: SortBy,
+    /// In which direction.
+    pub direction: Direction,
+}
+
+/// What a part of a sort order compares.
+#[derive(Clone, Debug)]
+pub enum SortBy {
+    /// The values at a path.
+    Path(Path),
+    /// What the search found out about the document.
+    Meta(Meta),
+}
+
+/// What a search can find out about a document beside its fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meta {
+    /// How well the words of `$text` fit.
+    TextScore,
+    /// A number by chance.
+    RandomValue,
+    /// The distance that `$near` measured.
+    GeoDistance,
+    /// The point that `$near` measured to.
+    GeoPoint,
+}
+
+/// Most fields of a sort order.
+const FIELDS_MAX: usize = 32;
+
+/// MongoDB's numbers for malformed sort orders.
+const TOO_MANY_FIELDS: i32 = 13103;
+const NOT_A_DIRECTION: i32 = 15974;
+const OTHER_DIRECTION: i32 = 15975;
+const ONLY_META: i32 = 17312;
+const UNKNOWN_META: i32 = 31138;
+
+impl Sort {
+    /// Reads `{a: 1, "b.c": -1}`, `{$natural: -1}` or `{score: {$meta: "textScore"}}`.
+    ///
+    /// # Errors
+    /// MongoDB's numbers: 15974 and 15975 for a direction that is not 1 or -1, 15998, 16410, 40352 and 40353 for
+    /// malformed paths, 13103 beyond 32 fields.
+    pub fn parse(doc: RawDoc<'_>) -> Result<Sort> {
+        if let Some(direction) = doc.get("$natural") {
+            if doc.elements().count() > 1 {
+                return Err(Error::mongo(number::BAD_VALUE, "$natural cannot be combined with other sort fields"));
+            }
+            let backwards = direction.as_f64().is_some_and(|number| number < 0.0);
+            return Ok(Sort { fields: Vec::new(), backwards });
+        }
+        let mut fields: Vec<SortField> = Vec::new();
+        for (name, value) in doc.iter() {
+            let field = SortField::read(name, value)?;
+            // A repeated path decides nothing the second time.
+            fields.push(field);
+        }
+        match fields.len() {
+            0..=FIELDS_MAX => Ok(Sort { fields, backwards: false }),
+            count => Err(Error::mongo(TOO_MANY_FIELDS, format!("{count} sort fields, at most {FIELDS_MAX} are allowed"))),
+        }
+    }
+
+    /// Is this the order of insertion?
+    pub const fn is_natural(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// Appends the document's key: of two documents the one with the smaller bytes comes first.
+    ///
+    /// # Errors
+    /// 2 where two fields of the order lead to different arrays of the document.
+    pub fn key(&self, doc: RawDoc<'_>, cx: &Cx<'_>, out: &mut Vec<u8>) -> Result<()> {
+        self.key_with(doc, cx, |_| Value::Null, out)
+    }
+
+    /// Like [`Sort::key`], with the values that the search found out.
+    ///
+    /// # Errors
+    /// 2 where two fields of the order lead to different arrays of the document.
+    pub fn key_with(
+        &self,
+        doc: RawDoc<'_>,
+        cx: &Cx<'_>,
+        meta: impl Fn(Meta) -> Value,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let start = out.len();
+        for field in &self.fields {
+            let found = match &field.by {
+                SortBy::Path(path) => plain(doc, path),
+                SortBy::Meta(kind) => {
+                    key::encode(meta(*kind).as_ref(), field.direction, None, out);
+                    continue;
+                }
+            };
+            let Some(value) = found else {
+                out.truncate(start);
+                return self.key_of_arrays(doc, cx, meta, out);
+            };
+            key::encode(value, field.direction, cx.collation, out);
+        }
+        Ok(())
+    }
+
+    /// Every combination of elements that index rules give; the least key counts.
+    fn key_of_arrays(
+        &self,
+        doc: RawDoc<'_>,
+        cx: &Cx<'_>,
+        meta: impl Fn(Meta) -> Value,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let metas: Vec<Value> = self.fields.iter().map(|field| match &field.by {
+            SortBy::Meta(kind) => meta(*kind),
+            SortBy::Path(_) => Value::Null,
+        }).collect();
+        let mut best: Option<Vec<u8>> = None;
+        let tails = self.fields.iter().zip(&metas).map(|(field, meta)| match &field.by {
+            SortBy::Path(path) => Tail::Open(ValueRef::Document(doc), path.parts()),
+            SortBy::Meta(_) => Tail::Ended(meta.as_ref()),
+        });
+        let mut stack = vec![tails.collect::<Vec<_>>()];
+        while let Some(tails) = stack.pop() {
+            cx.tick()?;
+            if let Some(row) = advance(tails, &mut stack)? {
+                let mut bytes = Vec::with_capacity(row.len() * 12);
+                for (value, field) in row.iter().zip(&self.fields) {
+                    key::encode(*value, field.direction, cx.collation, &mut bytes);
+                }
+                if best.as_ref().is_none_or(|best| bytes < *best) {
+                    best = Some(bytes);
+                }
+            }
+        }
+        out.extend(best.unwrap_or_default());
+        Ok(())
+    }
+
+    /// Compares two documents. For many documents, keys are cheaper.
+    ///
+    /// # Errors
+    /// As [`Sort::key`].
+    pub fn compare(&self, a: RawDoc<'_>, b: RawDoc<'_>, cx: &Cx<'_>) -> Result<Ordering> {
+        let (mut left, mut right) = (Vec::new(), Vec::new());
+        self.key(a, cx, &mut left)?;
+        self.key(b, cx, &mut right)?;
+        Ok(left.cmp(&right))
+    }
+}
+
+impl SortField {
+    fn read(name: &str, value: ValueRef<'_>) -> Result<SortField> {
+        if let ValueRef::Document(doc) = value {
+            let by = SortBy::Meta(Meta::read(doc)?);
+            return Ok(SortField { by, direction: Direction::Descending });
+        }
+        check_path(name)?;
+        let direction = direction(name, value)?;
+        Ok(SortField { by: SortBy::Path(Path::new(name)), direction })
+    }
+}
+
+impl Meta {
+    fn read(doc: RawDoc<'_>) -> Result<Meta> {
+        let mut fields = doc.iter();
+        let Some(("$meta", kind)) = fields.next() else {
+            return Err(Error::mongo(ONLY_META, "$meta is the only expression that a sort order can hold"));
+        };
+        if fields.next().is_some() {
+            return Err(Error::mongo(number::FAILED_TO_PARSE, "$meta in a sort order must stand alone"));
+        }
+        match kind.as_str() {
+            Some("textScore") => Ok(Meta::TextScore),
+            Some("randVal") => Ok(Meta::RandomValue),
+            Some("geoNearDistance") => Ok(Meta::GeoDistance),
+            Some("geoNearPoint") => Ok(Meta::GeoPoint),
+            _ => Err(Error::mongo(UNKNOWN_META, format!("$meta {kind:?} cannot be sorted by; use \"textScore\""))),
+        }
+    }
+}
+
+fn direction(name: &str, value: ValueRef<'_>) -> Result<Direction> {
+    let Some(number) = value.as_f64() else {
+        let message = format!("the sort direction of {name:?} must be 1 or -1, found {value:?}");
+        return Err(Error::mongo(NOT_A_DIRECTION, message));
+    };
+    match number.trunc() {
+        1.0 => Ok(Direction::Ascending),
+        -1.0 => Ok(Direction::Descending),
+        _ => Err(Error::mongo(OTHER_DIRECTION, format!("the sort direction of {name:?} must be 1 or -1, found {number}"))),
+    }
+}
+
+/// Refuses paths with empty or `$` parts.
+///
+/// # Errors
+/// 40352 for an empty path, 40353 for a dot at the end, 15998 for an empty part, 16410 for a part that begins with `$`.
+pub(crate) fn check_path(path: &str) -> Result<()> {
+    if path.is_empty() {
+        return Err(Error::mongo(40352, "a path must not be empty"));
+    }
+    if path.ends_with('.') {
+        return Err(Error::mongo(40353, format!("the path {path:?} must not end with a dot")));
+    }
+    if path.split('.').any(str::is_empty) {
+        return Err(Error::mongo(15998, format!("the path {path:?} has an empty part")));
+    }
+    if path.split('.').any(|part| part.starts_with('$')) {
+        return Err(Error::mongo(16410, format!("a part of the path {path:?} begins with $, which only $getField reaches")));
+    }
+    Ok(())
+}
+
+/// The value at a path without an array in it, null where nothing is; `None` where there is an array.
+fn plain<'d>(doc: RawDoc<'d>, path: &Path) -> Option<ValueRef<'d>> {
+    let mut value = ValueRef::Document(doc);
+    for part in path.parts() {
+        value = match value {
+            ValueRef::Document(doc) => doc.get(part.name()).unwrap_or(ValueRef::Null),
+            ValueRef::Array(_) => return None,
+            _ => ValueRef::Null,
+        };
+    }
+    (!matches!(value, ValueRef::Array(_))).then_some(value)
+}
+
+/// How far one field's path has been followed.
+#[derive(Clone)]
+enum Tail<'d, 'p> {
+    /// The rest of the path is still to be followed from this value.
+    Open(ValueRef<'d>, &'p [storage::Part]),
+    /// The value that counts.
+    Ended(ValueRef<'d>),
+}
+
+/// Follows every tail up to the first array. Returns the finished row, or pushes one continuation for each element of
+/// the one array that is met.
+fn advance<'d, 'p>(
+    mut tails: Vec<Tail<'d, 'p>>,
+    stack: &mut Vec<Vec<Tail<'d, 'p>>>,
+) -> Result<Option<Vec<ValueRef<'d>>>> {
+    let mut fanned: Option<RawArray<'d>> = None;
+    for tail in &mut tails {
+        follow(tail);
+        if let Tail::Open(ValueRef::Array(array), _) = tail {
+            match fanned {
+                Some(first) if !std::ptr::eq(first.as_bytes(), array.as_bytes()) => return Err(parallel()),
+                _ => fanned = Some(*array),
+            }
+        }
+    }
+    let Some(array) = fanned else {
+        let values = tails.iter().map(|tail| match tail {
+            Tail::Open(value, _) | Tail::Ended(value) => *value,
+        });
+        return Ok(Some(values.collect()));
+    };
+    match array.is_empty() {
+        true => stack.push(tails.iter().map(emptied).collect()),
+        false => array.iter().for_each(|element| {
+            stack.push(tails.iter().map(|tail| entered(tail, element)).collect());
+        }),
+    }
+    Ok(None)
+}
+
+fn parallel() -> Error {
+    Error::mongo(number::BAD_VALUE, "cannot sort by fields that lead to different arrays of one document")
+}
+
+/// Walks documents, and positions of arrays where the path names one, until the path ends or fans out.
+fn follow(tail: &mut Tail<'_, '_>) {
+    while let Tail::Open(value, parts) = tail {
+        let Some((part, rest)) = parts.split_first() else {
+            match value {
+                ValueRef::Array(_) => return,
+                other => *tail = Tail::Ended(*other),
+            }
+            return;
+        };
+        let next = match *value {
+            ValueRef::Document(doc) => doc.get(part.name()),
+            ValueRef::Array(array) => match positional(array, part) {
+                Some(element) => Some(element),
+                None => return,
+            },
+            _ => None,
+        };
+        *tail = match next {
+            Some(next) if rest.is_empty() && matches!(next, ValueRef::Array(_)) => Tail::Open(next, rest),
+            Some(next) => Tail::Open(next, rest),
+            None => Tail::Ended(ValueRef::Null),
+        };
+    }
+}
+
+/// A numeric part is a position where the array has one, unless a document in the array has a field of that name.
+fn positional<'d>(array: RawArray<'d>, part: &storage::Part) -> Option<ValueRef<'d>> {
+    array.get(usize::try_from(part.index()?).ok()?)
+}
+
+/// An empty array counts as less than null where it ends a path, and as missing on the way.
+fn emptied<'d, 'p>(tail: &Tail<'d, 'p>) -> Tail<'d, 'p> {
+    match tail {
+        Tail::Open(ValueRef::Array(_), rest) if rest.is_empty() => Tail::Ended(ValueRef::Undefined),
+        Tail::Open(..) => Tail::Ended(ValueRef::Null),
+        ended => ended.clone(),
+    }
+}
+
+/// The tail of an element: arrays are entered one level deep.
+fn entered<'d, 'p>(tail: &Tail<'d, 'p>, element: ValueRef<'d>) -> Tail<'d, 'p> {
+    match tail {
+        Tail::Open(_, []) => Tail::Ended(element),
+        Tail::Open(_, rest) => match element {
+            ValueRef::Document(_) => Tail::Open(element, rest),
+            _ => Tail::Ended(ValueRef::Null),
+        },
+        ended => ended.clone(),
+    }
+}
