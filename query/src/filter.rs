@@ -23,11 +23,15 @@ mod types;
 
 use storage::{Collation, Path, Value};
 
+use crate::expr::Expr;
+
 pub use bits::{BitTest, Bits};
 pub use field::FIELD_OPERATORS;
 pub use matches::Matched;
 pub use members::Members;
 pub use parse::TOP_OPERATORS;
+pub(crate) use field::is_field_operator;
+pub(crate) use number::integer as whole_number;
 pub use regex::{Pattern, Prefix};
 pub use schema::{SCHEMA_KEYWORDS, Schema};
 pub use text::Text;
@@ -44,6 +48,8 @@ pub enum Filter {
     Nor(Vec<Filter>),
     /// What the path leads to meets the predicate.
     Field(Path, Pred),
+    /// The expression is true of the document.
+    Expr(Box<Expr>),
     /// The document meets a JSON schema.
     Schema(Box<Schema>),
     /// The document holds words, found through a text index.
@@ -141,6 +147,17 @@ impl Filter {
             Filter::And(members) => members.iter().find_map(|member| member.ids(collation)),
             Filter::Field(path, pred) if path.as_str() == "_id" => pred.values(collation),
             _ => None,
+        }
+    }
+
+    /// The first parts of all paths in the filter, in order of appearance.
+    pub(crate) fn heads<'f>(&'f self, into: &mut Vec<&'f str>) {
+        match self {
+            Filter::And(members) | Filter::Or(members) | Filter::Nor(members) => {
+                members.iter().for_each(|member| member.heads(into));
+            }
+            Filter::Field(path, _) => into.push(path.head()),
+            _ => {}
         }
     }
 

@@ -5,19 +5,24 @@
 //! This crate knows no HTTP, no JSON text, no protocol's spelling, no clock and no async runtime.
 #![forbid(unsafe_code)]
 
+mod collation;
 mod command;
 mod cx;
 pub mod decimal;
 mod error;
 mod expr;
 pub mod filter;
+pub mod insert;
 mod limits;
 #[cfg(test)]
 mod notation;
 mod random;
 mod session;
+pub mod sort;
+pub mod update;
 mod variables;
 
+pub use collation::parse_collation;
 pub use command::{
     Admin, Aggregate, Change, Command, Delete, Distinct, Find, FindAndModify, Insert, Reply, Update, Updated,
 };
@@ -28,4 +33,5 @@ pub use filter::Filter;
 pub use limits::Limits;
 pub use random::Random;
 pub use session::{Caller, Deadline, Session, TransactionId, User};
+pub use sort::Sort;
 pub use variables::{Binding, Variables, check_name as check_variable_name};

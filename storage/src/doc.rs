@@ -93,6 +93,11 @@ impl Array {
         Array(Bytes::from_static(EMPTY))
     }
 
+    /// An array whose elements were built as the fields "0", "1" … of a document.
+    pub fn from_doc(doc: Doc) -> Array {
+        Array(doc.0)
+    }
+
     /// Borrows the array.
     pub fn raw(&self) -> RawArray<'_> {
         RawArray(&self.0)
@@ -235,6 +240,13 @@ impl<'a> Element<'a> {
     /// The value's bytes as they stand in the document.
     pub const fn value_bytes(self) -> &'a [u8] {
         self.value
+    }
+}
+
+impl<'a> Elements<'a> {
+    /// The bytes of the fields still to come, and the end mark.
+    pub const fn rest(&self) -> &'a [u8] {
+        self.0
     }
 }
 

@@ -3,7 +3,7 @@
 use storage::{RawArray, RawDoc, Value, ValueRef};
 
 use super::number::{non_negative_integer, truncated};
-use super::parse::{Reader, bad, no_script};
+use super::parse::{Place, Reader, bad, no_script};
 use super::{BitTest, Bits, CmpOp, KindSet, Members, Pattern, Pred, leak};
 use crate::cx::Cx;
 use crate::error::{Code, Error, Result, number};
@@ -273,9 +273,12 @@ fn leaked(reader: &mut Reader<'_>, branches: &[storage::Doc]) -> Result<Pred> {
 
 fn read_elem_match(reader: &mut Reader<'_>, value: ValueRef<'_>, _: RawDoc<'_>) -> Result<Option<Pred>> {
     let ValueRef::Document(doc) = value else { return Err(bad("$elemMatch needs an object")) };
-    let outer = std::mem::replace(&mut reader.in_element, true);
+    let outer = reader.place;
+    if outer == Place::Document {
+        reader.place = Place::Element;
+    }
     let pred = elem_match(reader, doc)?;
-    reader.in_element = outer;
+    reader.place = outer;
     Ok(Some(pred))
 }
 

@@ -4,7 +4,6 @@
 //! as well as a name, and an array at the end counts as each of its elements and as itself.
 
 use std::cmp::Ordering;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use storage::{Collation, Kind, Part, RawArray, RawDoc, ValueRef, compare_with};
 
@@ -44,7 +43,8 @@ impl Filter {
             Filter::Schema(schema) => Ok(found(schema.holds(doc, cx)?)),
             // Only the index knows; a document that reaches this point came through it.
             Filter::Text(_) => Ok(WITHOUT_POSITION),
-            Filter::Sample(rate) => Ok(found(chosen(doc, *rate, cx))),
+            Filter::Expr(expr) => Ok(found(expr.eval(doc, cx)?.is_true())),
+            Filter::Sample(rate) => Ok(found(cx.random.next_unit() < *rate)),
             Filter::Always(truth) => Ok(found(*truth)),
         }
     }
@@ -71,14 +71,6 @@ fn any(members: &[Filter], doc: RawDoc<'_>, cx: &Cx<'_>) -> Result<bool> {
 
 fn found(truth: bool) -> Option<Matched> {
     truth.then_some(Matched::default())
-}
-
-/// Chance is a hash of the instant and the document, so this crate needs no source of randomness.
-fn chosen(doc: RawDoc<'_>, rate: f64, cx: &Cx<'_>) -> bool {
-    let mut hasher = DefaultHasher::new();
-    (cx.now, doc.as_bytes()).hash(&mut hasher);
-    let chance = f64::from(u32::try_from(hasher.finish() >> 32).unwrap_or(u32::MAX)) / (f64::from(u32::MAX) + 1.0);
-    chance < rate
 }
 
 /// The search for a value that meets a predicate.

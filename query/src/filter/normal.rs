@@ -102,7 +102,8 @@ fn rank(filter: &Filter) -> u8 {
         Filter::Or(_) => 1,
         Filter::Field(_, pred) => rank_of(pred),
         Filter::Nor(_) => 41,
-        Filter::Schema(_) => 44,
+        Filter::Expr(_) => 44,
+        Filter::Schema(_) => 48,
         Filter::Sample(_) | Filter::Always(_) => 45,
         Filter::Text(_) => 47,
     }

@@ -7,6 +7,10 @@ use super::number::integer;
 use super::{Filter, OperatorHelp, Schema, Text, leak, normal};
 use crate::cx::Cx;
 use crate::error::{Code, Error, Result, number};
+use crate::expr::Expr;
+
+/// MongoDB's number for an operator that a place does not allow.
+const NOT_ALLOWED: i32 = 224;
 
 /// The operators that stand in place of a field name.
 pub const TOP_OPERATORS: &[OperatorHelp] = &[
@@ -29,7 +33,15 @@ impl Filter {
     /// MongoDB's numbers: 2 for most malformed operands, 9 and 14 for wrong shapes and types, 51091 and 51108 for
     /// regular expressions, 15 for too deep nesting; `TooLarge` beyond the limits of conditions and `$in` values.
     pub fn parse(doc: RawDoc<'_>, cx: &Cx<'_>) -> Result<Filter> {
-        Reader { cx, nodes: 0, depth: 0, in_element: false }.filter(doc)
+        Reader { cx, nodes: 0, depth: 0, place: Place::Document }.filter(doc)
+    }
+
+    /// Reads the condition of `$pull` or an array filter, which speaks of array elements.
+    ///
+    /// # Errors
+    /// As [`Filter::parse`]; 224 for `$expr`, 2 for `$text`.
+    pub(crate) fn parse_for_element(doc: RawDoc<'_>, cx: &Cx<'_>) -> Result<Filter> {
+        Reader { cx, nodes: 0, depth: 0, place: Place::Update }.filter(doc)
     }
 }
 
@@ -38,8 +50,18 @@ pub(super) struct Reader<'c> {
     pub(super) cx: &'c Cx<'c>,
     nodes: u64,
     depth: u64,
-    /// Inside of `$elemMatch`, where only conditions on the element may stand.
-    pub(super) in_element: bool,
+    pub(super) place: Place,
+}
+
+/// What the filter being read is about; some operators only make sense for a document as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The whole document.
+    Document,
+    /// An element, inside of `$elemMatch`.
+    Element,
+    /// An element, in an update.
+    Update,
 }
 
 impl Reader<'_> {
@@ -87,7 +109,14 @@ impl Reader<'_> {
             "$or" => normal::disjunction(self.list(name, value)?, self.cx.collation),
             "$nor" => normal::negation(self.list(name, value)?),
             "$jsonSchema" => Filter::Schema(Box::new(Schema::parse(value, self.cx)?)),
-            "$text" => Filter::Text(Box::new(Text::read(self.top_only(name, value)?)?)),
+            "$expr" => {
+                self.whole_document_only(name)?;
+                Filter::Expr(Box::new(Expr::parse(value, self.cx)?))
+            }
+            "$text" => {
+                self.whole_document_only(name)?;
+                Filter::Text(Box::new(Text::read(value)?))
+            }
             "$comment" => return Ok(None),
             "$sampleRate" => Filter::Sample(sample_rate(value)?),
             "$alwaysTrue" | "$alwaysFalse" => always(name, value)?,
@@ -139,10 +168,11 @@ impl Reader<'_> {
         Ok(normal::disjunction(members, self.cx.collation))
     }
 
-    fn top_only<'v>(&self, name: &str, value: ValueRef<'v>) -> Result<ValueRef<'v>> {
-        match self.in_element {
-            false => Ok(value),
-            true => Err(bad(format!("{name} can only be applied to the top-level document"))),
+    fn whole_document_only(&self, name: &str) -> Result<()> {
+        match (self.place, name) {
+            (Place::Document, _) => Ok(()),
+            (Place::Update, "$expr") => Err(Error::mongo(NOT_ALLOWED, "$expr cannot stand in an update's condition")),
+            _ => Err(bad(format!("{name} can only be applied to the top-level document"))),
         }
     }
 }

@@ -1,9 +1,8 @@
 use super::*;
-use crate::{Deadline, Limits};
+use crate::expr::testing::Surroundings;
 
 fn pattern(source: &str, options: &str) -> Result<Pattern> {
-    let (limits, deadline) = (Limits::default(), Deadline::never());
-    Pattern::new(source, options, &Cx { now: 0, collation: None, limits: &limits, deadline: &deadline })
+    Pattern::new(source, options, &Surroundings::default().cx())
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Deadline, Limits};
+use crate::expr::testing::Surroundings;
 use storage::Doc;
 
 fn doc(json: bson::Document) -> Doc {
@@ -7,8 +7,8 @@ fn doc(json: bson::Document) -> Doc {
 }
 
 fn keeps(schema: bson::Document, value: bson::Document) -> bool {
-    let (limits, deadline) = (Limits::default(), Deadline::never());
-    let cx = Cx { now: 0, collation: None, limits: &limits, deadline: &deadline };
+    let surroundings = Surroundings::default();
+    let cx = surroundings.cx();
     let schema = doc(schema);
     Schema::parse(ValueRef::Document(schema.raw()), &cx).expect("a schema").holds(doc(value).raw(), &cx).expect("holds")
 }
