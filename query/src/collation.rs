@@ -43,8 +43,16 @@ const ORDERS: &[(&str, &str)] = &[
 ];
 
 const FIELDS: [&str; 10] = [
-    "locale", "strength", "caseLevel", "caseFirst", "numericOrdering", "alternate", "maxVariable", "normalization",
-    "backwards", "version",
+    "locale",
+    "strength",
+    "caseLevel",
+    "caseFirst",
+    "numericOrdering",
+    "alternate",
+    "maxVariable",
+    "normalization",
+    "backwards",
+    "version",
 ];
 
 /// Reads a collation document; `None` for `{}` and for the locale `simple`, which mean comparing by bytes.
@@ -89,7 +97,9 @@ fn read(doc: RawDoc<'_>, locale: &str) -> Result<CollationSpec> {
     spec.shifted = choice(doc, "alternate", ["non-ignorable", "shifted", "shifted"])? == Some("shifted");
     spec.spaces_only = choice(doc, "maxVariable", ["punct", "space", "space"])? == Some("space");
     if let Some(backwards) = doc.get("backwards") {
-        let ValueRef::Bool(backwards) = backwards else { return Err(mismatch("backwards", "true or false", backwards)) };
+        let ValueRef::Bool(backwards) = backwards else {
+            return Err(mismatch("backwards", "true or false", backwards));
+        };
         spec.backwards = backwards;
     }
     match text(doc, "version")? {
@@ -203,7 +213,8 @@ mod tests {
     fn bytes_unless_a_locale_is_named() {
         assert!(parse(doc! {}).is_ok_and(|collation| collation.is_none()));
         assert!(parse(doc! {"locale": "simple"}).is_ok_and(|collation| collation.is_none()));
-        let collation = parse(doc! {"locale": "zh@collation=stroke", "strength": 2.0}).expect("known").expect("a locale");
+        let collation =
+            parse(doc! {"locale": "zh@collation=stroke", "strength": 2.0}).expect("known").expect("a locale");
         assert_eq!(collation.spec().strength, 2);
     }
 }

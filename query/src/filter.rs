@@ -27,11 +27,11 @@ use crate::expr::Expr;
 
 pub use bits::{BitTest, Bits};
 pub use field::FIELD_OPERATORS;
+pub(crate) use field::is_field_operator;
 pub use matches::Matched;
 pub use members::Members;
-pub use parse::TOP_OPERATORS;
-pub(crate) use field::is_field_operator;
 pub(crate) use number::integer as whole_number;
+pub use parse::TOP_OPERATORS;
 pub use regex::{Pattern, Prefix};
 pub use schema::{SCHEMA_KEYWORDS, Schema};
 pub use text::Text;

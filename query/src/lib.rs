@@ -9,6 +9,7 @@ mod collation;
 mod command;
 mod cx;
 pub mod decimal;
+mod distinct;
 mod error;
 mod expr;
 pub mod filter;
@@ -27,6 +28,7 @@ pub use command::{
     Admin, Aggregate, Change, Command, Delete, Distinct, Find, FindAndModify, Insert, Reply, Update, Updated,
 };
 pub use cx::Cx;
+pub use distinct::Distinct as DistinctValues;
 pub use error::{Code, Error, Fault, Result, number};
 pub use expr::{Computed, Expr, FieldPath, OperatorInfo, operators as expression_operators};
 pub use filter::Filter;

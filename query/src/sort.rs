@@ -6,7 +6,7 @@
 use std::cmp::Ordering;
 
 use storage::key::{self, Direction};
-use storage::{Path, RawArray, RawDoc, Value, ValueRef};
+use storage::{Part, Path, RawArray, RawDoc, Value, ValueRef};
 
 use crate::cx::Cx;
 use crate::error::{Error, Result, number};
@@ -60,6 +60,8 @@ const NOT_A_DIRECTION: i32 = 15974;
 const OTHER_DIRECTION: i32 = 15975;
 const ONLY_META: i32 = 17312;
 const UNKNOWN_META: i32 = 31138;
+/// MongoDB's number for a number in a path that is both a position and a name.
+const AMBIGUOUS_FIELD: i32 = 16746;
 
 impl Sort {
     /// Reads `{a: 1, "b.c": -1}`, `{$natural: -1}` or `{score: {$meta: "textScore"}}`.
@@ -75,15 +77,12 @@ impl Sort {
             let backwards = direction.as_f64().is_some_and(|number| number < 0.0);
             return Ok(Sort { fields: Vec::new(), backwards });
         }
-        let mut fields: Vec<SortField> = Vec::new();
-        for (name, value) in doc.iter() {
-            let field = SortField::read(name, value)?;
-            // A repeated path decides nothing the second time.
-            fields.push(field);
-        }
+        let fields = doc.iter().map(|(name, value)| SortField::read(name, value)).collect::<Result<Vec<_>>>()?;
         match fields.len() {
             0..=FIELDS_MAX => Ok(Sort { fields, backwards: false }),
-            count => Err(Error::mongo(TOO_MANY_FIELDS, format!("{count} sort fields, at most {FIELDS_MAX} are allowed"))),
+            count => {
+                Err(Error::mongo(TOO_MANY_FIELDS, format!("{count} sort fields, at most {FIELDS_MAX} are allowed")))
+            }
         }
     }
 
@@ -122,45 +121,38 @@ impl Sort {
             };
             let Some(value) = found else {
                 out.truncate(start);
-                return self.key_of_arrays(doc, cx, meta, out);
+                let keys = self.keys(doc, cx, meta)?;
+                out.extend(keys.into_iter().min().unwrap_or_default());
+                return Ok(());
             };
             key::encode(value, field.direction, cx.collation, out);
         }
         Ok(())
     }
 
-    /// Every combination of elements that index rules give; the least key counts.
-    fn key_of_arrays(
-        &self,
-        doc: RawDoc<'_>,
-        cx: &Cx<'_>,
-        meta: impl Fn(Meta) -> Value,
-        out: &mut Vec<u8>,
-    ) -> Result<()> {
-        let metas: Vec<Value> = self.fields.iter().map(|field| match &field.by {
-            SortBy::Meta(kind) => meta(*kind),
-            SortBy::Path(_) => Value::Null,
-        }).collect();
-        let mut best: Option<Vec<u8>> = None;
+    /// Every key of the document: one for each element of the arrays that the order leads to, as an index has it.
+    ///
+    /// # Errors
+    /// 2 where two fields of the order lead to different arrays of the document, 16746 where a number in a path is
+    /// both a position and a field name.
+    pub fn keys(&self, doc: RawDoc<'_>, cx: &Cx<'_>, meta: impl Fn(Meta) -> Value) -> Result<Vec<Vec<u8>>> {
+        let metas: Vec<Value> = self.fields.iter().map(|field| field.meta(&meta)).collect();
         let tails = self.fields.iter().zip(&metas).map(|(field, meta)| match &field.by {
             SortBy::Path(path) => Tail::Open(ValueRef::Document(doc), path.parts()),
             SortBy::Meta(_) => Tail::Ended(meta.as_ref()),
         });
         let mut stack = vec![tails.collect::<Vec<_>>()];
+        let mut keys = Vec::new();
         while let Some(tails) = stack.pop() {
             cx.tick()?;
-            if let Some(row) = advance(tails, &mut stack)? {
-                let mut bytes = Vec::with_capacity(row.len() * 12);
-                for (value, field) in row.iter().zip(&self.fields) {
-                    key::encode(*value, field.direction, cx.collation, &mut bytes);
-                }
-                if best.as_ref().is_none_or(|best| bytes < *best) {
-                    best = Some(bytes);
-                }
+            let Some(row) = advance(tails, &mut stack)? else { continue };
+            let mut key = Vec::with_capacity(row.len() * 12);
+            for (value, field) in row.iter().zip(&self.fields) {
+                key::encode(*value, field.direction, cx.collation, &mut key);
             }
+            keys.push(key);
         }
-        out.extend(best.unwrap_or_default());
-        Ok(())
+        Ok(keys)
     }
 
     /// Compares two documents. For many documents, keys are cheaper.
@@ -184,6 +176,13 @@ impl SortField {
         check_path(name)?;
         let direction = direction(name, value)?;
         Ok(SortField { by: SortBy::Path(Path::new(name)), direction })
+    }
+
+    fn meta(&self, meta: impl Fn(Meta) -> Value) -> Value {
+        match &self.by {
+            SortBy::Meta(kind) => meta(*kind),
+            SortBy::Path(_) => Value::Null,
+        }
     }
 }
 
@@ -214,7 +213,10 @@ fn direction(name: &str, value: ValueRef<'_>) -> Result<Direction> {
     match number.trunc() {
         1.0 => Ok(Direction::Ascending),
         -1.0 => Ok(Direction::Descending),
-        _ => Err(Error::mongo(OTHER_DIRECTION, format!("the sort direction of {name:?} must be 1 or -1, found {number}"))),
+        _ => Err(Error::mongo(
+            OTHER_DIRECTION,
+            format!("the sort direction of {name:?} must be 1 or -1, found {number}"),
+        )),
     }
 }
 
@@ -233,7 +235,10 @@ pub(crate) fn check_path(path: &str) -> Result<()> {
         return Err(Error::mongo(15998, format!("the path {path:?} has an empty part")));
     }
     if path.split('.').any(|part| part.starts_with('$')) {
-        return Err(Error::mongo(16410, format!("a part of the path {path:?} begins with $, which only $getField reaches")));
+        return Err(Error::mongo(
+            16410,
+            format!("a part of the path {path:?} begins with $, which only $getField reaches"),
+        ));
     }
     Ok(())
 }
@@ -255,7 +260,7 @@ fn plain<'d>(doc: RawDoc<'d>, path: &Path) -> Option<ValueRef<'d>> {
 #[derive(Clone)]
 enum Tail<'d, 'p> {
     /// The rest of the path is still to be followed from this value.
-    Open(ValueRef<'d>, &'p [storage::Part]),
+    Open(ValueRef<'d>, &'p [Part]),
     /// The value that counts.
     Ended(ValueRef<'d>),
 }
@@ -266,17 +271,17 @@ fn advance<'d, 'p>(
     mut tails: Vec<Tail<'d, 'p>>,
     stack: &mut Vec<Vec<Tail<'d, 'p>>>,
 ) -> Result<Option<Vec<ValueRef<'d>>>> {
-    let mut fanned: Option<RawArray<'d>> = None;
+    let mut met: Option<RawArray<'d>> = None;
     for tail in &mut tails {
-        follow(tail);
+        follow(tail)?;
         if let Tail::Open(ValueRef::Array(array), _) = tail {
-            match fanned {
+            match met {
                 Some(first) if !std::ptr::eq(first.as_bytes(), array.as_bytes()) => return Err(parallel()),
-                _ => fanned = Some(*array),
+                _ => met = Some(*array),
             }
         }
     }
-    let Some(array) = fanned else {
+    let Some(array) = met else {
         let values = tails.iter().map(|tail| match tail {
             Tail::Open(value, _) | Tail::Ended(value) => *value,
         });
@@ -284,9 +289,7 @@ fn advance<'d, 'p>(
     };
     match array.is_empty() {
         true => stack.push(tails.iter().map(emptied).collect()),
-        false => array.iter().for_each(|element| {
-            stack.push(tails.iter().map(|tail| entered(tail, element)).collect());
-        }),
+        false => stack.extend(array.iter().map(|element| tails.iter().map(|tail| entered(tail, element)).collect())),
     }
     Ok(None)
 }
@@ -295,41 +298,47 @@ fn parallel() -> Error {
     Error::mongo(number::BAD_VALUE, "cannot sort by fields that lead to different arrays of one document")
 }
 
-/// Walks documents, and positions of arrays where the path names one, until the path ends or fans out.
-fn follow(tail: &mut Tail<'_, '_>) {
+/// Walks documents, and positions of arrays where the path names one, until the path ends or meets an array.
+fn follow(tail: &mut Tail<'_, '_>) -> Result<()> {
     while let Tail::Open(value, parts) = tail {
         let Some((part, rest)) = parts.split_first() else {
-            match value {
-                ValueRef::Array(_) => return,
-                other => *tail = Tail::Ended(*other),
+            if !matches!(value, ValueRef::Array(_)) {
+                *tail = Tail::Ended(*value);
             }
-            return;
+            return Ok(());
         };
         let next = match *value {
             ValueRef::Document(doc) => doc.get(part.name()),
-            ValueRef::Array(array) => match positional(array, part) {
+            ValueRef::Array(array) => match positional(array, part)? {
                 Some(element) => Some(element),
-                None => return,
+                None => return Ok(()),
             },
             _ => None,
         };
-        *tail = match next {
-            Some(next) if rest.is_empty() && matches!(next, ValueRef::Array(_)) => Tail::Open(next, rest),
-            Some(next) => Tail::Open(next, rest),
-            None => Tail::Ended(ValueRef::Null),
-        };
+        *tail = next.map_or(Tail::Ended(ValueRef::Null), |next| Tail::Open(next, rest));
     }
+    Ok(())
 }
 
-/// A numeric part is a position where the array has one, unless a document in the array has a field of that name.
-fn positional<'d>(array: RawArray<'d>, part: &storage::Part) -> Option<ValueRef<'d>> {
-    array.get(usize::try_from(part.index()?).ok()?)
+/// A number in a path is a position where the array has it.
+fn positional<'d>(array: RawArray<'d>, part: &Part) -> Result<Option<ValueRef<'d>>> {
+    let index = part.index().and_then(|index| usize::try_from(index).ok());
+    let Some(element) = index.and_then(|index| array.get(index)) else { return Ok(None) };
+    let is_name = |element: ValueRef<'_>| element.as_doc().is_some_and(|doc| doc.get(part.name()).is_some());
+    match array.iter().any(is_name) {
+        false => Ok(Some(element)),
+        true => {
+            let message =
+                format!("{:?} in the sort order is both a position and a field name in an array", part.name());
+            Err(Error::mongo(AMBIGUOUS_FIELD, message))
+        }
+    }
 }
 
 /// An empty array counts as less than null where it ends a path, and as missing on the way.
 fn emptied<'d, 'p>(tail: &Tail<'d, 'p>) -> Tail<'d, 'p> {
     match tail {
-        Tail::Open(ValueRef::Array(_), rest) if rest.is_empty() => Tail::Ended(ValueRef::Undefined),
+        Tail::Open(ValueRef::Array(_), []) => Tail::Ended(ValueRef::Undefined),
         Tail::Open(..) => Tail::Ended(ValueRef::Null),
         ended => ended.clone(),
     }
@@ -344,5 +353,64 @@ fn entered<'d, 'p>(tail: &Tail<'d, 'p>, element: ValueRef<'d>) -> Tail<'d, 'p> {
             _ => Tail::Ended(ValueRef::Null),
         },
         ended => ended.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expr::testing::Surroundings;
+    use crate::notation::{doc, docs, text};
+
+    /// The ids of the documents in the order of the sort.
+    fn ids(sort: &str, given: &str) -> String {
+        let surroundings = Surroundings::default();
+        let sort = Sort::parse(doc(sort).raw()).expect("a sort order");
+        let mut keyed: Vec<(Vec<u8>, String)> = docs(given)
+            .iter()
+            .map(|doc| {
+                let mut key = Vec::new();
+                sort.key(doc.raw(), &surroundings.cx(), &mut key).expect("a key");
+                (key, text(doc.get("_id").expect("an id")))
+            })
+            .collect();
+        keyed.sort_by(|a, b| a.0.cmp(&b.0));
+        keyed.into_iter().map(|(_, id)| id).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn arrays_sort_by_their_least_or_greatest_element() {
+        let given = "[{_id: 1, a: [3, 1]}, {_id: 2, a: 2}, {_id: 3, a: []}, {_id: 4}, {_id: 5, a: [[]]}, {_id: 6, a: [null, 7]}]";
+        assert_eq!(ids("{a: 1, _id: 1}", given), "3 4 6 1 2 5");
+        assert_eq!(ids("{a: -1, _id: 1}", given), "5 6 1 2 4 3");
+        let given = "[{_id: 1, a: [{x: 1, y: 9}, {x: 2, y: 0}]}, {_id: 2, a: {x: 1, y: 5}}]";
+        assert_eq!(ids("{a.x: 1, a.y: 1}", given), "2 1");
+        assert_eq!(ids("{a.1.x: -1}", given), "1 2");
+    }
+
+    #[test]
+    fn faults_carry_the_numbers_of_mongodb() {
+        let cases = [
+            ("{a: true}", 15974),
+            ("{a: 2}", 15975),
+            ("{a: {}}", 17312),
+            ("{a: {$meta: 'x'}}", 31138),
+            ("{'': 1}", 40352),
+            ("{a.: 1}", 40353),
+            ("{a..b: 1}", 15998),
+            ("{a.$b: 1}", 16410),
+            ("{$natural: 1, a: 1}", 2),
+        ];
+        for (sort, number) in cases {
+            assert_eq!(Sort::parse(doc(sort).raw()).map(drop).map_err(|error| error.number), Err(number), "{sort}");
+        }
+    }
+
+    #[test]
+    fn two_arrays_cannot_be_sorted_by() {
+        let surroundings = Surroundings::default();
+        let sort = Sort::parse(doc("{a: 1, b: 1}").raw()).expect("a sort order");
+        let parallel = sort.key(doc("{a: [1], b: [2]}").raw(), &surroundings.cx(), &mut Vec::new());
+        assert_eq!(parallel.map_err(|error| error.number), Err(2));
     }
 }

@@ -131,3 +131,6 @@ impl Update {
         insert::prepare(doc.raw(), new_id, insert::Names::Any, cx)
     }
 }
+
+#[cfg(test)]
+mod tests;

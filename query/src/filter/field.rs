@@ -65,7 +65,8 @@ impl Reader<'_> {
         let mut preds = Vec::new();
         for (name, value) in doc.iter() {
             self.count()?;
-            let operator = FIELD_OPERATORS.iter().find(|operator| operator.name == name).ok_or_else(|| unknown(name))?;
+            let operator =
+                FIELD_OPERATORS.iter().find(|operator| operator.name == name).ok_or_else(|| unknown(name))?;
             preds.extend((operator.read)(self, value, doc)?);
         }
         Ok(preds)

@@ -60,8 +60,8 @@ impl<'d> Command<'d> {
             return None;
         };
         let ("fieldName", field) = fields.next()? else { return None };
-        let known = COMMANDS.iter().any(|(name, ..)| *name == operator)
-            || matches!(operator, "and" | "or" | "nor" | "not");
+        let known =
+            COMMANDS.iter().any(|(name, ..)| *name == operator) || matches!(operator, "and" | "or" | "nor" | "not");
         let shaped = matches!(field.kind(), Kind::Document | Kind::String) && fields.next().is_none();
         (known && shaped).then_some(Command { operator, operands })
     }

@@ -226,7 +226,12 @@ fn all_hold(preds: &[Pred], value: Option<ValueRef<'_>>, cx: &Cx<'_>) -> Result<
 }
 
 /// Comparison as filters do it: only within the operand's class, null equal to what is missing, NaN only to itself.
-pub(super) fn compares(op: CmpOp, value: Option<ValueRef<'_>>, operand: ValueRef<'_>, collation: Option<&Collation>) -> bool {
+pub(super) fn compares(
+    op: CmpOp,
+    value: Option<ValueRef<'_>>,
+    operand: ValueRef<'_>,
+    collation: Option<&Collation>,
+) -> bool {
     let Some(value) = value.filter(|value| value.kind() != Kind::Undefined) else {
         return compares_missing(op, operand);
     };
@@ -269,3 +274,6 @@ fn is_nan(value: ValueRef<'_>) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -163,12 +163,10 @@ impl Names {
         for (name, value) in doc.iter() {
             cx.tick()?;
             let mut mentioned = self.known.iter().any(|known| &**known == name);
-            for (pattern, schema) in &self.patterns {
-                if pattern.is_match(name) {
-                    mentioned = true;
-                    if !schema.kept(value, cx)? {
-                        return Ok(false);
-                    }
+            for (_, schema) in self.patterns.iter().filter(|(pattern, _)| pattern.is_match(name)) {
+                mentioned = true;
+                if !schema.kept(value, cx)? {
+                    return Ok(false);
                 }
             }
             let kept = mentioned || self.others.as_ref().map_or(Ok(false), |schema| schema.kept(value, cx))?;

@@ -58,8 +58,6 @@ fn field<'d, T>(
     let Some(value) = doc.get(name) else { return Ok(None) };
     match read(value) {
         Some(value) => Ok(Some(value)),
-        None => {
-            Err(Error::mongo(number::TYPE_MISMATCH, format!("{name} of $text must be {kind}, found {value:?}")))
-        }
+        None => Err(Error::mongo(number::TYPE_MISMATCH, format!("{name} of $text must be {kind}, found {value:?}"))),
     }
 }

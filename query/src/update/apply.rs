@@ -8,7 +8,7 @@ use storage::{DocBuilder, Element, RawArray, RawDoc, ValueRef};
 use super::array::wrapped;
 use super::leaf::{Leaf, Outcome};
 use super::path::{bad, position};
-use super::tree::{Choice, Elements, Fields, Node, child_named, merge};
+use super::tree::{Child, Choice, Elements, Fields, Node, child_named, merge};
 use super::{ArrayFilter, ChangedPath};
 use crate::cx::Cx;
 use crate::error::number::PATH_NOT_VIABLE;
@@ -90,7 +90,7 @@ impl Applier<'_> {
     }
 
     /// The children by rising position. Names that are no positions fail, unless their operators do nothing then.
-    fn by_position<'n>(&self, children: &'n [(Box<str>, Node)], array: RawArray<'_>) -> Result<Vec<(u32, &'n Node)>> {
+    fn by_position<'n>(&self, children: &'n [Child], array: RawArray<'_>) -> Result<Vec<(u32, &'n Node)>> {
         let mut wanted = Vec::with_capacity(children.len());
         for (name, node) in children {
             match position(name) {
@@ -106,7 +106,8 @@ impl Applier<'_> {
     fn fill(&self, from: u32, to: u32, out: &mut DocBuilder) -> Result<()> {
         let most = self.cx.limits.array_fill_max;
         if u64::from(to.saturating_sub(from)) > most {
-            let message = format!("an update cannot add more than {most} elements by writing beyond the end of an array");
+            let message =
+                format!("an update cannot add more than {most} elements by writing beyond the end of an array");
             return Err(Error::mongo(CANNOT_BACKFILL_ARRAY, message).with_code(Code::TooLarge));
         }
         for position in from..to {
@@ -240,7 +241,7 @@ impl Applier<'_> {
             Node::Leaf(leaf) => Ok(leaf.creates(self.inserting, self.moved)),
             Node::Fields(fields) => {
                 let mut creates = false;
-                for node in fields.nodes() {
+                for node in fields.nodes(self.matched)? {
                     creates |= self.creates(node)?;
                 }
                 Ok(creates)
@@ -255,10 +256,13 @@ impl Applier<'_> {
             Node::Leaf(leaf) if leaf.tolerates_dead_ends(self.inserting, self.moved) => Ok(()),
             Node::Leaf(_) => {
                 let kind = value.kind().name();
-                let message = format!("an update path leads through {:?}, a value of type {kind}, which has no such field", self.path);
+                let message = format!(
+                    "an update path leads through {:?}, a value of type {kind}, which has no such field",
+                    self.path
+                );
                 Err(Error::mongo(PATH_NOT_VIABLE, message))
             }
-            Node::Fields(fields) => fields.nodes().try_for_each(|node| self.dead_end(node, value)),
+            Node::Fields(fields) => fields.nodes(self.matched)?.try_for_each(|node| self.dead_end(node, value)),
             Node::Elements(_) => Err(self.no_array(None)),
         }
     }

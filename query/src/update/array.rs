@@ -234,4 +234,3 @@ fn appended<'v>(array: RawArray<'_>, values: impl IntoIterator<Item = &'v Value>
     }
     Outcome::Rewrite(Value::Array(Array::from_doc(builder.finish())))
 }
-

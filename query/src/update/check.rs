@@ -36,14 +36,15 @@ pub(super) fn whole(doc: RawDoc<'_>) -> Result<()> {
     bounded(doc)
 }
 
+/// Checks the fields at the top of a stored document that operators wrote.
+pub(super) fn top_names(paths: &[ChangedPath]) -> Result<()> {
+    let written = paths.iter().filter(|path| !path.removed);
+    written.map(|path| path.path.split('.').next().unwrap_or_default()).try_for_each(top_name)
+}
+
 /// Checks a document that operators made. Only what they changed can have become wrong.
 pub(super) fn changed(doc: RawDoc<'_>, paths: &[ChangedPath], moved: bool) -> Result<()> {
-    let mut depth = 0;
-    for path in paths.iter().filter(|path| !path.removed) {
-        let head = path.path.split('.').next().unwrap_or_default();
-        top_name(head)?;
-        depth = depth.max(path.path.split('.').count());
-    }
+    let depth = paths.iter().map(|path| path.path.split('.').count()).max().unwrap_or(0);
     size(doc)?;
     // Values are shallow in nearly every update: only a document that could be too deep is measured.
     let may_be_deep = moved || doc.as_bytes().len() / 8 + depth > DOC_DEPTH_MAX;
@@ -54,9 +55,7 @@ pub(super) fn changed(doc: RawDoc<'_>, paths: &[ChangedPath], moved: bool) -> Re
 pub(super) fn same_id(old: RawDoc<'_>, new: RawDoc<'_>) -> Result<()> {
     let (before, after) = (old.element("_id"), new.element("_id"));
     let same = match (before, after) {
-        (Some(before), Some(after)) => {
-            before.kind() == after.kind() && before.value_bytes() == after.value_bytes()
-        }
+        (Some(before), Some(after)) => before.kind() == after.kind() && before.value_bytes() == after.value_bytes(),
         (None, _) => true,
         (Some(_), None) => false,
     };

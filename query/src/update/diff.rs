@@ -15,14 +15,15 @@ fn compare(old: RawDoc<'_>, new: RawDoc<'_>, way: &str, changed: &mut Vec<Change
     let full = |name: &str| if way.is_empty() { name.to_owned() } else { format!("{way}.{name}") };
     for element in new.elements() {
         let before = old.element(element.name());
-        let same = before.is_some_and(|before| {
-            before.kind() == element.kind() && before.value_bytes() == element.value_bytes()
-        });
+        let same = before
+            .is_some_and(|before| before.kind() == element.kind() && before.value_bytes() == element.value_bytes());
         if same {
             continue;
         }
         match (before.map(|before| before.value()), element.value()) {
-            (Some(ValueRef::Document(old)), ValueRef::Document(new)) => compare(old, new, &full(element.name()), changed),
+            (Some(ValueRef::Document(old)), ValueRef::Document(new)) => {
+                compare(old, new, &full(element.name()), changed)
+            }
             _ => changed.push(ChangedPath { path: full(element.name()), removed: false }),
         }
     }

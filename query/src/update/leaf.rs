@@ -29,7 +29,9 @@ pub(super) enum Leaf {
     Push(Box<Push>),
     AddToSet(AddToSet),
     /// Removes the first element, or the last.
-    Pop { first: bool },
+    Pop {
+        first: bool,
+    },
     Pull(Box<Pull>),
 }
 
@@ -158,8 +160,18 @@ fn arithmetic<'v>(
         return Err(Error::mongo(TYPE_MISMATCH, message));
     }
     match compute(value, by.as_ref()) {
+        // NaN is never the same as before.
+        Some(result) if is_nan(&result) => Ok(Outcome::Rewrite(result)),
         Some(result) => Ok(owned(result)),
         None => Err(bad(format!("{name} of {} at {path:?} with {} overflows 64 bits", value, by.as_ref()))),
+    }
+}
+
+fn is_nan(value: &Value) -> bool {
+    match value {
+        Value::Double(number) => number.is_nan(),
+        Value::Decimal128(number) => number.is_nan(),
+        _ => false,
     }
 }
 

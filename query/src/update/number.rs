@@ -59,7 +59,10 @@ mod tests {
         assert_eq!(int(add(ValueRef::Int64(i64::MAX), ValueRef::Int32(1))), None);
         assert_eq!(int(multiply(ValueRef::Int32(2), ValueRef::Double(1.5))), Some("Double(3.0)".into()));
         let ten = Decimal128::parse("1.10").expect("a decimal");
-        assert_eq!(int(multiply(ValueRef::Int32(0), ValueRef::Decimal128(ten))), Some("Decimal128(Decimal128(0.00))".into()));
+        assert_eq!(
+            int(multiply(ValueRef::Int32(0), ValueRef::Decimal128(ten))),
+            Some("Decimal128(Decimal128(0.00))".into())
+        );
         assert_eq!(
             int(add(ValueRef::Double(0.1), ValueRef::Decimal128(Decimal128::from_i64(2)))),
             Some("Decimal128(Decimal128(2.100000000000000))".into())

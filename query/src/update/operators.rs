@@ -42,7 +42,9 @@ pub const UPDATE_OPERATORS: &[UpdateOperator] = &[
     operator("$max", "sets the field where the value comes after it", |value, _| Ok(Leaf::Max(value.to_value()))),
     operator("$rename", "moves the field to another path", |_, _| Ok(Leaf::Unset)),
     operator("$bit", "combines an integer bitwise: {and|or|xor: integer}", |value, _| read_bits(value)),
-    operator("$currentDate", "sets the field to the request's instant, as date or timestamp", |value, _| read_date(value)),
+    operator("$currentDate", "sets the field to the request's instant, as date or timestamp", |value, _| {
+        read_date(value)
+    }),
     operator("$push", "appends to an array, with $each, $position, $sort and $slice", read_push),
     operator("$addToSet", "appends what the array does not hold yet, with $each", read_add_to_set),
     operator("$pop", "removes the last element (1) or the first (-1)", |value, _| read_pop(value)),
@@ -119,6 +121,9 @@ impl Operators {
             return Ok(None);
         }
         let doc = out.finish();
+        if !inserting {
+            check::top_names(&paths)?;
+        }
         check::changed(doc.raw(), &paths, !self.renames.is_empty())?;
         Ok(Some(Changed { doc, paths }))
     }
@@ -135,7 +140,8 @@ impl Builder {
         let used = &mut self.used;
         self.root.add(path, leaf, &mut |name| {
             let place = filters.iter().position(|filter| &*filter.name == name);
-            let place = place.ok_or_else(|| bad(format!("no array filter is named {name:?}, as path {path:?} needs")))?;
+            let place =
+                place.ok_or_else(|| bad(format!("no array filter is named {name:?}, as path {path:?} needs")))?;
             if let Some(used) = used.get_mut(place) {
                 *used = true;
             }
@@ -161,7 +167,9 @@ impl ArrayFilter {
         filter.heads(&mut names);
         names.dedup();
         let name = match names.as_slice() {
-            [] => return Err(parse_fault("an array filter needs a condition on a name, as in {\"e.a\": 1}".to_owned())),
+            [] => {
+                return Err(parse_fault("an array filter needs a condition on a name, as in {\"e.a\": 1}".to_owned()));
+            }
             [first, rest @ ..] if rest.iter().any(|name| name != first) => {
                 return Err(parse_fault(format!("an array filter must use one name only, found {names:?}")));
             }
@@ -254,14 +262,19 @@ fn read_push(value: ValueRef<'_>, _: &Cx<'_>) -> Result<Leaf> {
     let ValueRef::Array(each) = each else {
         return Err(bad(format!("$each of $push needs an array, found a value of type {}", each.kind().name())));
     };
-    let mut push = Push { values: each.iter().map(ValueRef::to_value).collect(), position: None, sort: None, slice: None };
+    let mut push =
+        Push { values: each.iter().map(ValueRef::to_value).collect(), position: None, sort: None, slice: None };
     for (name, value) in doc.iter() {
         match name {
             "$each" => {}
             "$position" => push.position = Some(whole(name, value)?),
             "$slice" => push.slice = Some(whole(name, value)?),
             "$sort" => push.sort = Some(read_push_sort(value)?),
-            _ => return Err(bad(format!("$push has no modifier {name:?}; known are $each, $position, $sort and $slice"))),
+            _ => {
+                return Err(bad(format!(
+                    "$push has no modifier {name:?}; known are $each, $position, $sort and $slice"
+                )));
+            }
         }
     }
     Ok(Leaf::Push(Box::new(push)))
@@ -328,7 +341,9 @@ fn read_pop(value: ValueRef<'_>) -> Result<Leaf> {
 
 fn read_pull(value: ValueRef<'_>, cx: &Cx<'_>) -> Result<Leaf> {
     let pull = match value {
-        ValueRef::Document(doc) if doc.iter().next().is_some_and(|(name, _)| is_field_operator(name) && name != "$not") => {
+        ValueRef::Document(doc)
+            if doc.iter().next().is_some_and(|(name, _)| is_field_operator(name) && name != "$not") =>
+        {
             let mut wrapped = DocBuilder::new();
             wrapped.put("", value);
             Pull::Elements(Filter::parse_for_element(wrapped.finish().raw(), cx)?)

@@ -91,6 +91,9 @@ mod tests {
 
     #[test]
     fn positions_may_have_leading_zeros() {
-        assert_eq!([position("01"), position("4294967295"), position("4294967296"), position("1a")], [Some(1), Some(u32::MAX), None, None]);
+        assert_eq!(
+            [position("01"), position("4294967295"), position("4294967296"), position("1a")],
+            [Some(1), Some(u32::MAX), None, None]
+        );
     }
 }

@@ -3,7 +3,7 @@
 use storage::{Path, RawDoc, ValueRef};
 
 use super::path::{bad, check_static, position, steps};
-use crate::error::number::PATH_NOT_VIABLE;
+use crate::error::number::{IMMUTABLE_FIELD, PATH_NOT_VIABLE};
 use crate::error::{Error, Result};
 
 /// One move of a value.
@@ -63,6 +63,9 @@ impl Rename {
         }
         if through_array || leads_through_array(&self.to, doc) {
             return Err(bad(format!("$rename cannot move array elements: {:?} to {:?}", self.from, self.to)));
+        }
+        if doc.get("_id").is_some() && [&self.from, &self.to].iter().any(|path| path.head() == "_id") {
+            return Err(Error::mongo(IMMUTABLE_FIELD, "$rename cannot change `_id`"));
         }
         Ok(Some(value))
     }

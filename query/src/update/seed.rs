@@ -26,7 +26,10 @@ pub(super) fn seed(filter: &Filter) -> Result<Doc> {
     let mut tree = Tree::default();
     for (path, value) in equalities {
         if path.is_empty() {
-            return Err(Error::mongo(ILLEGAL_OPERATION, "an upsert cannot take a field without a name from its filter"));
+            return Err(Error::mongo(
+                ILLEGAL_OPERATION,
+                "an upsert cannot take a field without a name from its filter",
+            ));
         }
         tree.put(path.split('.'), value);
     }

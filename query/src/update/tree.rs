@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::leaf::Leaf;
-use super::path::{Step, position, steps};
+use super::path::{Step, bad, position, steps};
 use crate::error::{Error, Result, number::CONFLICTING_UPDATE_OPERATORS};
 
 /// What happens at a place of the document.
@@ -15,10 +15,13 @@ pub(super) enum Node {
     Elements(Elements),
 }
 
+/// A field with what happens to it.
+pub(super) type Child = (Box<str>, Node);
+
 /// What happens to the fields of a document, or to array elements by position.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fields {
-    children: Vec<(Box<str>, Node)>,
+    children: Vec<Child>,
     /// What happens at the position that the filter found.
     matched: Option<Box<Node>>,
 }
@@ -48,7 +51,9 @@ impl Fields {
             let at = path.split('.').take(depth).collect::<Vec<_>>().join(".");
             Error::mongo(
                 CONFLICTING_UPDATE_OPERATORS,
-                format!("updating the path {path:?} conflicts with another operator at {at:?}; use one operator per path"),
+                format!(
+                    "updating the path {path:?} conflicts with another operator at {at:?}; use one operator per path"
+                ),
             )
         };
         let mut fields = self;
@@ -94,11 +99,8 @@ impl Fields {
     }
 
     /// The children in the order in which new fields are appended, with `$` standing at the matched position.
-    pub(super) fn children(&self, matched: Option<u32>, path: &str) -> Result<Cow<'_, [(Box<str>, Node)]>> {
-        let Some(node) = &self.matched else { return Ok(Cow::Borrowed(&self.children)) };
-        let position = matched.ok_or_else(|| {
-            super::path::bad("the positional operator $ found no array condition in the filter that matched an element")
-        })?;
+    pub(super) fn children(&self, matched: Option<u32>, path: &str) -> Result<Cow<'_, [Child]>> {
+        let Some((node, position)) = self.matched_child(matched)? else { return Ok(Cow::Borrowed(&self.children)) };
         let name: Box<str> = position.to_string().into();
         let mut children = self.children.clone();
         match find(&children, &name) {
@@ -108,14 +110,26 @@ impl Fields {
                     child.1 = merged?;
                 }
             }
-            Err(place) => children.insert(place, (name, (**node).clone())),
+            Err(place) => children.insert(place, (name, node.clone())),
         }
         Ok(Cow::Owned(children))
     }
 
     /// What happens to each child, `$` included.
-    pub(super) fn nodes(&self) -> impl Iterator<Item = &Node> {
-        self.children.iter().map(|(_, node)| node).chain(self.matched.as_deref())
+    ///
+    /// # Errors
+    /// 2 where there is a `$` and nothing that it could stand for.
+    pub(super) fn nodes(&self, matched: Option<u32>) -> Result<impl Iterator<Item = &Node>> {
+        let matched = self.matched_child(matched)?;
+        Ok(self.children.iter().map(|(_, node)| node).chain(matched.map(|(node, _)| node)))
+    }
+
+    fn matched_child(&self, matched: Option<u32>) -> Result<Option<(&Node, u32)>> {
+        match (&self.matched, matched) {
+            (None, _) => Ok(None),
+            (Some(node), Some(position)) => Ok(Some((node, position))),
+            (Some(_), None) => Err(bad("the filter has no array condition that gives $ its position")),
+        }
     }
 
     /// Does any path below go through `$`?
@@ -201,7 +215,7 @@ impl Shape {
 }
 
 /// The child of this name. A few names are compared one by one, which is quicker than searching.
-pub(super) fn child_named(children: &[(Box<str>, Node)], name: &[u8]) -> Option<usize> {
+pub(super) fn child_named(children: &[Child], name: &[u8]) -> Option<usize> {
     if children.len() <= 8 {
         return children.iter().position(|(other, _)| other.as_bytes() == name);
     }
@@ -209,7 +223,7 @@ pub(super) fn child_named(children: &[(Box<str>, Node)], name: &[u8]) -> Option<
 }
 
 /// Where a name stands among the children, or where it would.
-fn find(children: &[(Box<str>, Node)], name: &str) -> Result<usize, usize> {
+fn find(children: &[Child], name: &str) -> Result<usize, usize> {
     children.binary_search_by(|(other, _)| field_order(other, name))
 }
 
@@ -274,16 +288,14 @@ mod tests {
 
     fn add(paths: &[&str]) -> Result<(), i32> {
         let mut root = Fields::default();
-        paths
-            .iter()
-            .try_for_each(|path| root.add(path, Leaf::Unset, &mut |_| Ok(0)))
-            .map_err(|error| error.number)
+        paths.iter().try_for_each(|path| root.add(path, Leaf::Unset, &mut |_| Ok(0))).map_err(|error| error.number)
     }
 
     #[test]
     fn one_operator_per_path() {
         assert_eq!(add(&["a.b", "a.c", "ab", "a.d.$[].x", "a.d.$[].y", "a.e.$.x", "a.e.0.x"]), Ok(()));
-        for paths in [["a", "a"], ["a", "a.b"], ["a.b", "a"], ["a.$[]", "a.0"], ["a.$[x]", "a.$[x].b"], ["a.$", "a.$"]] {
+        for paths in [["a", "a"], ["a", "a.b"], ["a.b", "a"], ["a.$[]", "a.0"], ["a.$[x]", "a.$[x].b"], ["a.$", "a.$"]]
+        {
             assert_eq!(add(&paths), Err(40), "{paths:?}");
         }
     }

@@ -108,8 +108,8 @@ fn is_set(letter: char) -> bool {
 /// `[:alpha:]` and its like are written the same in both syntaxes.
 fn named_class(translator: &mut Translator<'_>) -> Result<(), String> {
     const NAMES: [&str; 14] = [
-        "alpha", "lower", "upper", "alnum", "ascii", "blank", "cntrl", "digit", "graph", "print", "punct", "space", "word",
-        "xdigit",
+        "alpha", "lower", "upper", "alnum", "ascii", "blank", "cntrl", "digit", "graph", "print", "punct", "space",
+        "word", "xdigit",
     ];
     let name: String = translator.rest.clone().skip(1).take_while(|next| *next != ':').take(8).collect();
     let known = NAMES.contains(&name.trim_start_matches('^'));

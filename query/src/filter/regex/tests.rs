@@ -58,8 +58,31 @@ fn patterns_mean_what_pcre_says() {
 #[test]
 fn what_is_not_linear_or_malformed_is_refused() {
     let refused = [
-        "(", ")", "[a", "a)", "*a", "a**", "\\", "(a)\\1", "(?=a)", "(?!a)", "(?<=a)", "(?<!a)", "(?>a)", "a++", "(?R)",
-        "(?(1)a)", "\\k<n>", "\\y", "[b-a]", "[[:foo:]]", "(?P=n)", "(*ACCEPT)a", "a{3,2}", "((((a{1000}){1000}){1000})", "\\p{}",
+        "(",
+        ")",
+        "[a",
+        "a)",
+        "*a",
+        "a**",
+        "\\",
+        "(a)\\1",
+        "(?=a)",
+        "(?!a)",
+        "(?<=a)",
+        "(?<!a)",
+        "(?>a)",
+        "a++",
+        "(?R)",
+        "(?(1)a)",
+        "\\k<n>",
+        "\\y",
+        "[b-a]",
+        "[[:foo:]]",
+        "(?P=n)",
+        "(*ACCEPT)a",
+        "a{3,2}",
+        "((((a{1000}){1000}){1000})",
+        "\\p{}",
     ];
     for source in refused {
         let fault = pattern(source, "").map(drop).map_err(|error| error.number);

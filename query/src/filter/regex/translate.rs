@@ -276,7 +276,8 @@ impl Translator<'_> {
     /// `\12` refers to a group if there are so many, and else is a character written in octal.
     fn numbered(&mut self, first: char) -> Result<(), String> {
         let more = self.rest.clone().take_while(char::is_ascii_digit).take(2);
-        let number = std::iter::once(first).chain(more).fold(0, |sum, digit| sum * 10 + digit.to_digit(10).unwrap_or(0));
+        let number =
+            std::iter::once(first).chain(more).fold(0, |sum, digit| sum * 10 + digit.to_digit(10).unwrap_or(0));
         if number < 10 || number <= self.groups_max || first > '7' {
             return Err(REFERENCE.to_owned());
         }

@@ -124,7 +124,9 @@ impl Reader<'_> {
                 text(name, value)?;
                 return Ok(None);
             }
-            _ if UNSUPPORTED.contains(&name) => return Err(refused(format!("schema keyword `{name}` is not supported"))),
+            _ if UNSUPPORTED.contains(&name) => {
+                return Err(refused(format!("schema keyword `{name}` is not supported")));
+            }
             _ => return Err(refused(format!("unknown schema keyword `{name}`"))),
         }))
     }

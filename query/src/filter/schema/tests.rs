@@ -25,7 +25,11 @@ fn rules_speak_of_their_own_kind_only() {
         (doc! {"properties": {"a": {"multipleOf": 0.1}}}, doc! {"a": 0.35}, false),
         (doc! {"properties": {"a": {"multipleOf": 100}}}, doc! {"a": 1e300}, true),
         (doc! {"required": ["a", "b"]}, doc! {"a": 1}, false),
-        (doc! {"properties": {"a": {"items": [{"type": "string"}], "additionalItems": false}}}, doc! {"a": ["x", 1]}, false),
+        (
+            doc! {"properties": {"a": {"items": [{"type": "string"}], "additionalItems": false}}},
+            doc! {"a": ["x", 1]},
+            false,
+        ),
         (doc! {"properties": {"a": {"items": {"type": "number"}}}}, doc! {"a": [1, 2.5]}, true),
         (doc! {"properties": {"a": {"uniqueItems": true}}}, doc! {"a": [{"x": 1, "y": 2}, {"y": 2, "x": 1}]}, false),
         (doc! {"properties": {"a": {"enum": [{"x": 1, "y": 2}]}}}, doc! {"a": {"y": 2, "x": 1}}, true),
