@@ -15,6 +15,7 @@ mod doc;
 pub mod doctor;
 pub mod engine;
 mod error;
+pub mod geo;
 mod index;
 mod keeper;
 pub mod key;
