@@ -13,14 +13,26 @@
 //! ```
 
 mod arith;
+mod array;
+mod boolean;
 mod call;
+mod compare;
 mod computed;
+mod convert;
+mod date;
+mod object;
+mod operand;
 mod path;
 mod read;
+mod select;
+mod set;
+mod string;
 mod sum;
 mod table;
 #[cfg(test)]
 pub(crate) mod testing;
+mod text;
+mod variable;
 
 use storage::{ArrayBuilder, DocBuilder, RawDoc, Value, ValueRef};
 
@@ -29,6 +41,7 @@ use crate::error::{Error, Result};
 
 pub(crate) use call::Call;
 pub use computed::Computed;
+pub use date::FORMAT_CODES;
 pub use path::FieldPath;
 pub(crate) use read::{Late, Reading};
 pub use table::{OperatorInfo, operators};
@@ -181,6 +194,11 @@ impl Expr {
             Node::Array(items) => array(items, env),
             Node::Absent => Ok(Computed::Missing),
         }
+    }
+
+    /// An argument that was not given.
+    pub(crate) const fn absent() -> Expr {
+        Expr(Node::Absent)
     }
 
     pub(crate) const fn is_absent(&self) -> bool {

@@ -30,7 +30,9 @@ pub use command::{
 pub use cx::Cx;
 pub use distinct::Distinct as DistinctValues;
 pub use error::{Code, Error, Fault, Result, number};
-pub use expr::{Computed, Expr, FieldPath, OperatorInfo, operators as expression_operators};
+pub use expr::{
+    Computed, Expr, FORMAT_CODES as DATE_FORMAT_CODES, FieldPath, OperatorInfo, operators as expression_operators,
+};
 pub use filter::Filter;
 pub use limits::Limits;
 pub use random::Random;

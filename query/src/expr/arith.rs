@@ -2,7 +2,7 @@
 
 use storage::{Decimal128, Kind, ValueRef};
 
-use super::call::{Call, Op, Shape};
+use super::call::{Algebra, Call, Op, Shape};
 use super::sum::Sum;
 use super::{Computed, Env};
 use crate::decimal::{self, Rounding};
@@ -11,7 +11,8 @@ use crate::error::{Error, Result};
 
 pub(super) const OPS: &[Op] = &[
     Op::new("$abs", Shape::Fixed(1), abs, "the number without its sign"),
-    Op::new("$add", Shape::Any, add, "the sum of numbers, or a date that many milliseconds later"),
+    Op::new("$add", Shape::Any, add, "the sum of numbers, or a date that many milliseconds later")
+        .algebra(Algebra::Commutative),
     Op::new("$ceil", Shape::Fixed(1), ceil, "the least whole number not below"),
     Op::new("$divide", Shape::Fixed(2), divide, "the quotient, never rounded to a whole number"),
     Op::new("$exp", Shape::Fixed(1), exp, "e raised to the number"),
@@ -20,7 +21,7 @@ pub(super) const OPS: &[Op] = &[
     Op::new("$log", Shape::Fixed(2), log, "the logarithm to a base"),
     Op::new("$log10", Shape::Fixed(1), log10, "the logarithm to base 10"),
     Op::new("$mod", Shape::Fixed(2), modulo, "the remainder, with the sign of the dividend"),
-    Op::new("$multiply", Shape::Any, multiply, "the product of numbers"),
+    Op::new("$multiply", Shape::Any, multiply, "the product of numbers").algebra(Algebra::Commutative),
     Op::new("$pow", Shape::Fixed(2), pow, "the first number raised to the second"),
     Op::new("$round", Shape::Between(1, 2), round, "the number rounded to a place, ties to even").since(42),
     Op::new("$sqrt", Shape::Fixed(1), sqrt, "the square root"),
@@ -526,6 +527,8 @@ mod tests {
             ("{$add: [1, '$a']}", "null"),
             ("{$add: [null, 'a']}", "null"),
             ("{$add: ['a', null]}", "16554"),
+            ("{$add: ['a', '$a']}", "null"),
+            ("{$multiply: ['$x', 0.1, 3]}", "null"),
             ("{$add: [d1, d2]}", "16612"),
             ("{$subtract: [1, d1]}", "14"),
             ("{$divide: [1, 0]}", "2"),

@@ -15,8 +15,25 @@ pub(crate) struct Op {
     pub eval: Eval,
     pub since: Release,
     pub help: &'static str,
+    pub algebra: Algebra,
     /// Does it give the same for the same arguments? Only then may it be folded.
     pub pure: bool,
+}
+
+/// How the arguments of a call may be regrouped while it is read. MongoDB regroups so, which shows in the last digit of
+/// products and in which of two faults is raised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Algebra {
+    /// Not at all.
+    Fixed,
+    /// Constants that stand side by side become one, and inner calls of the same operator dissolve.
+    Associative,
+    /// As before, and all constants become one at the end.
+    Commutative,
+    /// As before, for `$and`: a false constant decides, true ones vanish.
+    All,
+    /// As before, for `$or`: a true constant decides, false ones vanish.
+    Any,
 }
 
 /// Computes a call.
@@ -55,18 +72,24 @@ pub(crate) struct Named {
 pub(crate) struct Call {
     pub op: &'static Op,
     args: Box<[Expr]>,
-    /// The level of the variables that this call binds for some of its arguments.
-    pub level: u32,
+    /// What the reader tells the function: the level of the variables that the call binds, or how many arguments of a kind
+    /// there are.
+    pub detail: u32,
 }
 
 impl Op {
     pub const fn new(name: &'static str, shape: Shape, eval: Eval, help: &'static str) -> Op {
-        Op { name, shape, eval, since: 30, help, pure: true }
+        Op { name, shape, eval, since: 30, help, algebra: Algebra::Fixed, pure: true }
     }
 
     /// The release that brought it, for those younger than 3.0.
     pub const fn since(self, since: Release) -> Op {
         Op { since, ..self }
+    }
+
+    /// Lets its arguments be regrouped.
+    pub const fn algebra(self, algebra: Algebra) -> Op {
+        Op { algebra, ..self }
     }
 
     /// Gives different values for the same arguments, or must not be folded for another reason.
@@ -77,15 +100,19 @@ impl Op {
 
 impl Call {
     pub fn new(op: &'static Op, args: Vec<Expr>) -> Call {
-        Call { op, args: args.into(), level: 0 }
+        Call { op, args: args.into(), detail: 0 }
     }
 
-    pub fn binding(self, level: u32) -> Call {
-        Call { level, ..self }
+    pub fn detailed(self, detail: u32) -> Call {
+        Call { detail, ..self }
     }
 
     pub const fn args(&self) -> &[Expr] {
         &self.args
+    }
+
+    pub fn into_args(self) -> Vec<Expr> {
+        self.args.into_vec()
     }
 
     /// The argument at a place, if it was given.

@@ -47,6 +47,11 @@ impl FieldPath {
         Ok(FieldPath(path))
     }
 
+    /// Reads a path of any names; `None` only for the empty text.
+    pub(crate) fn parse_lenient(text: &str) -> Option<FieldPath> {
+        (!text.is_empty()).then(|| FieldPath(Path::new(text)))
+    }
+
     /// The path as it was written.
     pub fn as_str(&self) -> &str {
         self.0.as_str()

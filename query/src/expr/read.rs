@@ -4,7 +4,8 @@ use std::cell::RefCell;
 
 use storage::{RawDoc, Value, ValueRef};
 
-use super::call::{Call, Named, Op, Shape};
+use super::call::{Algebra, Call, Named, Op, Shape};
+use super::computed::truth;
 use super::path::FieldPath;
 use super::{Env, Expr, Node, Place, table};
 use crate::cx::Cx;
@@ -163,7 +164,8 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn positional(&self, op: &'static Op, value: ValueRef<'_>, min: usize, max: usize) -> Result<Expr> {
+    /// Reads a call with arguments by position.
+    pub fn positional(&self, op: &'static Op, value: ValueRef<'_>, min: usize, max: usize) -> Result<Expr> {
         let args = match value {
             ValueRef::Array(array) => array.iter().map(|item| self.expr(item)).collect::<Result<Vec<_>>>()?,
             single => vec![self.expr(single)?],
@@ -182,7 +184,8 @@ impl<'a> Reading<'a> {
         })
     }
 
-    fn named(&self, op: &'static Op, value: ValueRef<'_>, named: &Named) -> Result<Expr> {
+    /// Reads a call with named arguments, which stand in the call in the order of `named`.
+    pub fn named(&self, op: &'static Op, value: ValueRef<'_>, named: &Named) -> Result<Expr> {
         let doc = self.arguments(op, value, named)?;
         let read = |(name, _): &(&str, Option<i32>)| match doc.get(name) {
             Some(value) => self.expr(value),
@@ -219,11 +222,60 @@ impl<'a> Reading<'a> {
         read(&Reading { cx: self.cx, locals: Some(&locals), late: self.late }, level)
     }
 
-    /// A call, folded if its arguments are known.
+    /// Notes a fault that is raised once all has been read.
+    pub fn note(&self, fault: Error) {
+        self.late.note(fault);
+    }
+
+    /// A call, regrouped as its operator allows and folded if its arguments are known.
     pub fn call(&self, call: Call) -> Expr {
-        let pure = call.op.pure;
+        let op = call.op;
+        let call = match op.algebra {
+            Algebra::Fixed => call,
+            algebra => self.regroup(algebra, call),
+        };
         let expr = Expr(Node::Call(Box::new(call)));
-        if pure { self.fold(expr, false) } else { expr }
+        if op.pure { self.fold(expr, false) } else { expr }
+    }
+
+    fn regroup(&self, algebra: Algebra, call: Call) -> Call {
+        let (op, detail) = (call.op, call.detail);
+        let mut args = Vec::new();
+        for arg in call.into_args() {
+            match arg.0 {
+                Node::Call(inner) if std::ptr::eq(inner.op, op) => args.extend(inner.into_args()),
+                _ => args.push(arg),
+            }
+        }
+        match algebra {
+            Algebra::Fixed => {}
+            Algebra::Associative => args = self.join_neighbours(op, args),
+            Algebra::Commutative => args = self.join_all(op, args),
+            Algebra::All => absorb(&mut args, false),
+            Algebra::Any => absorb(&mut args, true),
+        }
+        Call::new(op, args).detailed(detail)
+    }
+
+    fn join_neighbours(&self, op: &'static Op, args: Vec<Expr>) -> Vec<Expr> {
+        let mut joined: Vec<Expr> = Vec::new();
+        for arg in args {
+            match joined.pop_if(|last| last.as_constant().is_some() && arg.as_constant().is_some()) {
+                Some(last) => joined.push(self.fold(Expr(Node::Call(Box::new(Call::new(op, vec![last, arg])))), false)),
+                None => joined.push(arg),
+            }
+        }
+        joined
+    }
+
+    fn join_all(&self, op: &'static Op, args: Vec<Expr>) -> Vec<Expr> {
+        let (constants, mut rest): (Vec<Expr>, Vec<Expr>) =
+            args.into_iter().partition(|arg| arg.as_constant().is_some());
+        match constants.len() {
+            0 | 1 => rest.extend(constants),
+            _ => rest.push(self.fold(Expr(Node::Call(Box::new(Call::new(op, constants)))), false)),
+        }
+        rest
     }
 
     /// Computes an expression now if all it depends on is known. A fault is noted for later.
@@ -253,6 +305,18 @@ impl Expr {
             _ => false,
         }
     }
+}
+
+/// Lets a constant that decides stand alone; removes those that do not.
+fn absorb(args: &mut Vec<Expr>, deciding: bool) {
+    let truth = |arg: &Expr| arg.as_constant().map(|value| value.as_ref().is_some_and(|value| truth(value.as_ref())));
+    if let Some(decides) = args.iter().position(|arg| truth(arg) == Some(deciding)) {
+        let decides = args.swap_remove(decides);
+        args.clear();
+        args.push(decides);
+        return;
+    }
+    args.retain(|arg| truth(arg).is_none());
 }
 
 /// Refuses names that a field of a computed document cannot have.

@@ -1,7 +1,7 @@
 //! The table of operators: every family's rows behind one another.
 
-use super::arith;
 use super::call::Op;
+use super::{arith, array, boolean, compare, convert, date, object, select, set, string, variable};
 
 /// What the docs tell of an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +14,19 @@ pub struct OperatorInfo {
     pub help: &'static str,
 }
 
-const FAMILIES: &[&[Op]] = &[arith::OPS];
+const FAMILIES: &[&[Op]] = &[
+    arith::OPS,
+    array::OPS,
+    boolean::OPS,
+    compare::OPS,
+    convert::OPS,
+    date::OPS,
+    object::OPS,
+    select::OPS,
+    set::OPS,
+    string::OPS,
+    variable::OPS,
+];
 
 /// Every expression operator, family by family.
 pub fn operators() -> impl Iterator<Item = OperatorInfo> {

@@ -42,11 +42,10 @@ pub(crate) fn outcome(expr: &str, given: &Doc) -> String {
         Ok(parsed) => parsed,
         Err(fault) => return fault.number.to_string(),
     };
-    let result = match parsed.eval(given.raw(), &cx) {
+    match parsed.eval(given.raw(), &cx) {
         Ok(computed) => computed.as_ref().map_or("missing".to_owned(), text),
         Err(fault) => fault.number.to_string(),
-    };
-    result
+    }
 }
 
 /// Each row: an expression and its value, over the empty document or the one given as third.
