@@ -112,6 +112,8 @@ pub struct Insert {
     pub docs: Vec<Doc>,
     /// Stop at the first fault (the documents before it stay); otherwise go on with the rest.
     pub ordered: bool,
+    /// Which field names are allowed.
+    pub names: crate::insert::Names,
 }
 
 /// How documents change.

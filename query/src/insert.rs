@@ -12,7 +12,7 @@ use crate::update::id_names;
 pub enum Names {
     /// As MongoDB: any.
     Any,
-    /// None at the top may begin with `$` or hold a dot, for both would be hard to reach afterwards.
+    /// None at the top may begin with `$`: operators could not reach it afterwards, and CloudBase refuses it.
     Plain,
 }
 
@@ -23,7 +23,7 @@ const INVALID_ID: i32 = 53;
 ///
 /// # Errors
 /// 53 for an id that is an array, a regular expression or undefined; 52 for `$` names in the id; 10334 beyond 16 MiB;
-/// `InvalidParam` for names that `names` refuses.
+/// `BadRequest` for names that `names` refuses.
 pub fn prepare(doc: RawDoc<'_>, new_id: impl FnOnce() -> Value, names: Names, cx: &Cx<'_>) -> Result<Doc> {
     cx.tick()?;
     let made = match doc.get("_id") {
@@ -65,9 +65,9 @@ fn check_id(id: ValueRef<'_>) -> Result<()> {
 }
 
 fn check_name(name: &str, names: Names) -> Result<()> {
-    if names == Names::Plain && (name.starts_with('$') || name.contains('.')) {
-        let message = format!("the field name {name:?} must not begin with $ or hold a dot");
-        return Err(Error::new(Code::InvalidParam, message));
+    if names == Names::Plain && name.starts_with('$') {
+        let message = format!("the field name {name:?} must not begin with $, which is kept for operators");
+        return Err(Error::new(Code::BadRequest, message));
     }
     Ok(())
 }
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn plain_names_are_asked_for_by_the_caller() {
         assert!(check(doc! {"$a": 1, "b.c": 1}, Names::Any).is_ok());
-        assert_eq!(check(doc! {"$a": 1}, Names::Plain), Err((Code::InvalidParam, 0)));
-        assert_eq!(check(doc! {"b.c": 1}, Names::Plain), Err((Code::InvalidParam, 0)));
+        assert_eq!(check(doc! {"$a": 1}, Names::Plain), Err((Code::BadRequest, 0)));
+        assert!(check(doc! {"b.c": 1}, Names::Plain).is_ok());
     }
 }

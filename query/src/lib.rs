@@ -5,35 +5,49 @@
 //! This crate knows no HTTP, no JSON text, no protocol's spelling, no clock and no async runtime.
 #![forbid(unsafe_code)]
 
+mod admin;
+mod asked;
 mod collation;
 mod command;
 mod cx;
+mod db;
 pub mod decimal;
 mod distinct;
 mod error;
+pub mod exec;
 mod expr;
 pub mod filter;
+mod ids;
+mod indexes;
 pub mod insert;
 mod limits;
 #[cfg(test)]
 mod notation;
+pub mod plan;
 mod random;
+mod rules;
 mod session;
 pub mod sort;
 pub mod update;
+#[cfg(test)]
+mod tests;
 mod variables;
+mod write;
 
 pub use collation::parse_collation;
 pub use command::{
     Admin, Aggregate, Change, Command, Delete, Distinct, Find, FindAndModify, Insert, Reply, Update, Updated,
 };
 pub use cx::Cx;
+pub use db::{Db, Durable, Started, Work};
 pub use distinct::Distinct as DistinctValues;
 pub use error::{Code, Error, Fault, Result, number};
 pub use expr::{
     Computed, Expr, FORMAT_CODES as DATE_FORMAT_CODES, FieldPath, OperatorInfo, operators as expression_operators,
 };
 pub use filter::Filter;
+pub use ids::IdStyle;
+pub use indexes::compile_partial;
 pub use limits::Limits;
 pub use random::Random;
 pub use session::{Caller, Deadline, Session, TransactionId, User};

@@ -289,13 +289,7 @@ impl View {
     /// Entries of an index within a range of encoded fields (without the index's own prefix).
     pub fn entries(&self, coll: &Collection, index: &Index, fields: &KeyRange, scan: Scan) -> Entries<'_> {
         let prefix = key::entries(coll.env, index.id);
-        let range = KeyRange {
-            start: [prefix.as_slice(), &fields.start].concat(),
-            end: match fields.end.is_empty() {
-                true => key::successor(&prefix),
-                false => [prefix.as_slice(), &fields.end].concat(),
-            },
-        };
+        let range = within(&prefix, fields);
         Entries { cursor: self.moment.snap.scan(Space::Index, &range, scan), prefix, unique: index.unique }
     }
 
@@ -306,6 +300,17 @@ impl View {
             |index: &Index| self.store.engine.size(Space::Index, &KeyRange::prefix(&key::entries(coll.env, index.id)));
         let indexes = coll.indexes.iter().map(|index| (index.name.clone(), of(index))).collect();
         (self.store.engine.size(Space::Doc, &docs), indexes)
+    }
+
+    /// Which part of an index lies in some ranges of encoded fields, from 0 to 1, by their size on disk. Entries that
+    /// are still in memory are not seen.
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    pub fn share(&self, coll: &Collection, index: &Index, ranges: &[KeyRange]) -> f64 {
+        let prefix = key::entries(coll.env, index.id);
+        let whole = self.store.engine.size(Space::Index, &KeyRange::prefix(&prefix));
+        let part: u64 =
+            ranges.iter().map(|fields| self.store.engine.size(Space::Index, &within(&prefix, fields))).sum();
+        if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
     }
 
     /// Commits after a number, oldest first, as far as the log reaches back.
@@ -435,6 +440,15 @@ impl Changes<'_> {
         let seq = Seq(key::trailing_u64(key).unwrap_or_default());
         changes::decode(seq, &Bytes::copy_from_slice(value)).map(|(commit, _)| Some(commit))
     }
+}
+
+/// A range of encoded fields as whole keys of an index.
+fn within(prefix: &[u8; 8], fields: &KeyRange) -> KeyRange {
+    let end = match fields.end.is_empty() {
+        true => key::successor(prefix),
+        false => [prefix.as_slice(), &fields.end].concat(),
+    };
+    KeyRange { start: [prefix.as_slice(), &fields.start].concat(), end }
 }
 
 fn check_format(engine: &Engine) -> Result<()> {

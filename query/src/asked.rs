@@ -1,0 +1,99 @@
+//! What a find, count, update or delete asks of a collection, read once: filter, order, collation, variables.
+
+use std::sync::Arc;
+
+use storage::{Collation, Collection, Doc, View};
+
+use crate::collation::parse_collation;
+use crate::command::Find;
+use crate::cx::Cx;
+use crate::error::{Code, Error, Result};
+use crate::filter::Filter;
+use crate::plan::{Order, RowsWanted, Wanted};
+use crate::session::{Caller, Session};
+use crate::sort::{Sort, SortBy};
+use crate::variables::Variables;
+
+/// The readable part of a request.
+pub(crate) struct Asked {
+    pub(crate) filter: Filter,
+    pub(crate) sort: Sort,
+    /// The sort as the planner sees it; empty for the natural order and for orders that no index has.
+    pub(crate) order: Vec<Order>,
+    pub(crate) collation: Option<Collation>,
+    pub(crate) variables: Variables,
+}
+
+impl Asked {
+    /// Reads the parts.
+    ///
+    /// # Errors
+    /// Faults of each part, with MongoDB's numbers.
+    pub(crate) fn read(
+        session: &Session,
+        filter: &Doc,
+        sort: Option<&Doc>,
+        collation: Option<&Doc>,
+        variables: Option<&Doc>,
+    ) -> Result<Asked> {
+        let collation = collation.map(|doc| parse_collation(doc.raw())).transpose()?.flatten();
+        let bare = Cx::new(session, collation.as_ref());
+        let variables = match variables {
+            Some(doc) => Variables::parse(doc.raw(), &bare)?,
+            None => Variables::default(),
+        };
+        let filter = Filter::parse(filter.raw(), &bare.with_variables(&variables))?;
+        let sort = sort.map(|doc| Sort::parse(doc.raw())).transpose()?.unwrap_or_default();
+        Ok(Asked { filter, order: order(&sort), sort, collation, variables })
+    }
+
+    /// Reads a find.
+    ///
+    /// # Errors
+    /// As for [`Asked::read`].
+    pub(crate) fn of_find(session: &Session, find: &Find) -> Result<Asked> {
+        Asked::read(session, &find.filter, find.sort.as_ref(), find.collation.as_ref(), find.variables.as_ref())
+    }
+
+    /// The surroundings in which its parts are evaluated.
+    pub(crate) fn cx<'a>(&'a self, session: &'a Session) -> Cx<'a> {
+        Cx { variables: &self.variables, ..Cx::new(session, self.collation.as_ref()) }
+    }
+
+    /// What the planner needs to know.
+    pub(crate) fn wanted<'a>(&'a self, need: Option<u64>, rows: RowsWanted) -> Wanted<'a> {
+        Wanted { filter: &self.filter, order: &self.order, collation: self.collation.as_ref(), need, hint: None, rows }
+    }
+}
+
+/// The collection of this name in the caller's environment.
+///
+/// # Errors
+/// `CollectionMissing`.
+pub(crate) fn collection(view: &View, session: &Session, name: &str) -> Result<Arc<Collection>> {
+    view.collection(session.env, name).cloned().ok_or_else(|| missing(name))
+}
+
+/// The error for a collection that is not there, in the words that callers of the original test for.
+pub(crate) fn missing(name: &str) -> Error {
+    Error { number: 26, ..Error::new(Code::CollectionMissing, format!("Db or Table not exist: {name}")) }
+}
+
+/// How many rows a find may return to this caller.
+pub(crate) fn row_limit(session: &Session, asked: Option<u64>) -> u64 {
+    let limits = &session.limits;
+    match session.caller {
+        Caller::Admin => asked.unwrap_or(limits.rows_default_admin).min(limits.rows_max_admin),
+        Caller::User(_) | Caller::Guest => asked.unwrap_or(limits.rows_max_client).min(limits.rows_max_client),
+    }
+}
+
+fn order(sort: &Sort) -> Vec<Order> {
+    let by_path = sort.fields.iter().map(|field| match &field.by {
+        SortBy::Path(path) => {
+            Some(Order { path: path.clone(), descending: field.direction == storage::Direction::Descending })
+        }
+        SortBy::Meta(_) => None,
+    });
+    by_path.collect::<Option<Vec<Order>>>().unwrap_or_default()
+}

@@ -1,0 +1,263 @@
+//! The page that every request passes: what each command does, from the gate to the reply.
+//!
+//! A command is read (filter, order, change), passes [`grant`], is planned, carried out on one view, and answered.
+//! Writes hand their commits to the store and come back with [`Durable`]: the edge answers only after it resolves.
+//! Work that would take long is handed back before it starts, so that the edge can move it off its own threads.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use storage::{Store, Ticket};
+
+use crate::asked::{Asked, collection, row_limit};
+use crate::command::{Command, Distinct, Find, Reply};
+use crate::cx::Cx;
+use crate::distinct::Distinct as Values;
+use crate::error::{Code, Error, Result};
+use crate::exec::{Examined, Fetch, Row, sorted};
+use crate::ids::IdStyle;
+use crate::plan::{Plan, RowsWanted, Wanted, choose, explain};
+use crate::rules::{Action, grant};
+use crate::session::Session;
+
+/// Steps of work that may run on a thread that others wait for: about a quarter of a millisecond.
+const INLINE_WEIGHT_MAX: u64 = 4096;
+
+/// The database: commands in, replies out. Cloning shares it.
+#[derive(Clone)]
+pub struct Db {
+    pub(crate) store: Store,
+    pub(crate) ids: IdStyle,
+}
+
+/// A reply, and the commits that it must wait for.
+#[derive(Debug)]
+pub struct Started {
+    /// What the caller gets once the commits are durable.
+    pub reply: Reply,
+    /// Resolves when they are.
+    pub durable: Durable,
+}
+
+/// What became of a command on a thread that must not be held up.
+pub enum Work {
+    /// It is done but for its commits.
+    Done(Started),
+    /// It would take long: run it where waiting does no harm.
+    Long(Box<dyn FnOnce() -> Result<Started> + Send>),
+}
+
+/// Commits that must be durable before the answer goes out. Await it, or wait on a thread.
+#[derive(Debug, Default)]
+#[must_use = "a write may be answered only after it is durable"]
+pub struct Durable(Vec<Ticket>);
+
+/// Where a command runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// On a thread that others wait for: long work is handed back.
+    Inline,
+    /// Where long work does no harm.
+    Anywhere,
+}
+
+/// What became of a command at its place; `None` means that it is too long for it.
+pub(crate) type Attempt = Result<Option<Started>>;
+
+impl Db {
+    /// A database on a store. Missing ids are made in the given style.
+    pub const fn new(store: Store, ids: IdStyle) -> Db {
+        Db { store, ids }
+    }
+
+    /// The store below, for what is no request: backup, counts, records of the edge.
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Carries out a command, however long it takes.
+    ///
+    /// # Errors
+    /// Whatever the command meets. Documents before the faulty one of a multi-document write stay written.
+    pub fn run(&self, session: &Session, command: &Command) -> Result<Started> {
+        let started = self.attempt(session, command, Place::Anywhere)?;
+        started.ok_or_else(|| Error::new(Code::Internal, "work was handed back where it may take long"))
+    }
+
+    /// Carries out a command if that is quick, else hands it back as a job for another thread.
+    ///
+    /// # Errors
+    /// As for [`Db::run`].
+    pub fn start(&self, session: &Session, command: Command) -> Result<Work> {
+        if let Some(started) = self.attempt(session, &command, Place::Inline)? {
+            return Ok(Work::Done(started));
+        }
+        let (db, session) = (self.clone(), session.clone());
+        Ok(Work::Long(Box::new(move || db.run(&session, &command))))
+    }
+
+    fn attempt(&self, session: &Session, command: &Command, place: Place) -> Attempt {
+        match command {
+            Command::Find(find) => self.find(session, find, place),
+            Command::Count(find) => self.count(session, find, place),
+            Command::Distinct(distinct) => self.distinct(session, distinct, place),
+            Command::Insert(insert) => self.insert(session, insert, place),
+            Command::Update(update) => self.update(session, update, place),
+            Command::FindAndModify(modify) => self.find_and_modify(session, modify, place),
+            Command::Delete(delete) => self.delete(session, delete, place),
+            Command::Admin(admin) => self.admin(session, admin),
+            Command::Aggregate(_) | Command::Begin | Command::Commit(_) | Command::Abort(_) => {
+                Err(Error::new(Code::NotSupported, "this call is not offered yet"))
+            }
+        }
+    }
+
+    fn find(&self, session: &Session, find: &Find, place: Place) -> Attempt {
+        let view = self.store.view();
+        let coll = collection(&view, session, &find.collection)?;
+        let asked = Asked::of_find(session, find)?;
+        let limit = row_limit(session, find.limit);
+        let need = limit.saturating_add(find.skip);
+        let wanted = Wanted { hint: find.hint.as_ref(), ..asked.wanted(Some(need), RowsWanted::Documents) };
+        let plan = choose(&view, &coll, &grant(session, Action::Read, wanted)?.ask())?;
+        if too_long(&plan, place) {
+            return Ok(None);
+        }
+        let cx = asked.cx(session);
+        let mut fetch = Fetch::new(&view, &coll, &plan);
+        let (rows, examined) = rows(&mut fetch, &asked, &plan, need, &cx)?;
+        let docs = match find.explain {
+            true => vec![explain(&plan, !asked.sort.is_natural(), &examined)],
+            false => rows.into_iter().skip(to_usize(find.skip)).map(|row| row.doc).collect(),
+        };
+        done(Reply::Rows(docs))
+    }
+
+    fn count(&self, session: &Session, find: &Find, place: Place) -> Attempt {
+        let view = self.store.view();
+        let coll = collection(&view, session, &find.collection)?;
+        let asked = Asked::of_find(session, find)?;
+        let need = find.limit.map_or(u64::MAX, |limit| limit.saturating_add(find.skip));
+        let known = find.limit.map(|_| need);
+        let wanted = Wanted { hint: find.hint.as_ref(), ..asked.wanted(known, RowsWanted::Count) };
+        let wanted = grant(session, Action::Read, wanted)?.ask();
+        if wanted.filter.is_all() && !find.explain {
+            return done(Reply::Total(coll.stats.docs().min(need).saturating_sub(find.skip)));
+        }
+        let plan = choose(&view, &coll, &wanted)?;
+        if too_long(&plan, place) {
+            return Ok(None);
+        }
+        let (total, mut examined) = Fetch::new(&view, &coll, &plan).count(&asked.cx(session), need)?;
+        if find.explain {
+            examined.returned = total;
+            return done(Reply::Rows(vec![explain(&plan, false, &examined)]));
+        }
+        done(Reply::Total(total.saturating_sub(find.skip)))
+    }
+
+    fn distinct(&self, session: &Session, distinct: &Distinct, place: Place) -> Attempt {
+        let view = self.store.view();
+        let coll = collection(&view, session, &distinct.find.collection)?;
+        let asked = Asked::of_find(session, &distinct.find)?;
+        let wanted = grant(session, Action::Read, asked.wanted(None, RowsWanted::Documents))?.ask();
+        let plan = choose(&view, &coll, &wanted)?;
+        if too_long(&plan, place) {
+            return Ok(None);
+        }
+        let cx = asked.cx(session);
+        let mut fetch = Fetch::new(&view, &coll, &plan);
+        let mut values = Values::new(&distinct.key)?;
+        while let Some(row) = fetch.next_row(&cx)? {
+            values.add(row.doc.raw(), &cx)?;
+        }
+        done(Reply::Values(values.into_values()))
+    }
+}
+
+/// The first rows in the wanted order.
+pub(crate) fn rows(
+    fetch: &mut Fetch<'_>,
+    asked: &Asked,
+    plan: &Plan,
+    need: u64,
+    cx: &Cx<'_>,
+) -> Result<(Vec<Row>, Examined)> {
+    let rows = match plan.ordered || asked.sort.is_natural() {
+        false => sorted(fetch, &asked.sort, Some(need), cx)?,
+        true => {
+            let mut rows = Vec::new();
+            while (rows.len() as u64) < need
+                && let Some(row) = fetch.next_row(cx)?
+            {
+                rows.push(row);
+            }
+            rows
+        }
+    };
+    let examined = Examined { returned: rows.len() as u64, ..fetch.examined };
+    Ok((rows, examined))
+}
+
+/// Must work of this weight go elsewhere?
+pub(crate) fn too_long(plan: &Plan, place: Place) -> bool {
+    place == Place::Inline && plan.weight > INLINE_WEIGHT_MAX
+}
+
+/// A reply that waits for nothing.
+pub(crate) fn done(reply: Reply) -> Attempt {
+    Ok(Some(Started { reply, durable: Durable::default() }))
+}
+
+/// A reply that waits for commits.
+pub(crate) fn written(reply: Reply, durable: Durable) -> Attempt {
+    Ok(Some(Started { reply, durable }))
+}
+
+fn to_usize(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+impl Started {
+    /// Waits on this thread until the reply may go out.
+    ///
+    /// # Errors
+    /// `OutcomeUnknown`, `StorageFull`, `Halted`.
+    pub fn wait(self) -> Result<Reply> {
+        self.durable.wait()?;
+        Ok(self.reply)
+    }
+}
+
+impl Durable {
+    /// Adds a commit. Commits of one group end together, so only one ticket of each is kept.
+    pub(crate) fn add(&mut self, ticket: Ticket) {
+        match self.0.last_mut() {
+            Some(last) if last.same_group(&ticket) => *last = ticket,
+            _ => self.0.push(ticket),
+        }
+    }
+
+    /// Blocks until the commits are durable.
+    ///
+    /// # Errors
+    /// `OutcomeUnknown`, `StorageFull`, `Halted`.
+    pub fn wait(&self) -> Result<()> {
+        self.0.iter().try_for_each(|ticket| ticket.wait().map(drop)).map_err(Error::from)
+    }
+}
+
+impl Future for Durable {
+    type Output = Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        while let Some(ticket) = self.0.last_mut() {
+            match Pin::new(ticket).poll(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+                Poll::Ready(Ok(_)) => drop(self.0.pop()),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}

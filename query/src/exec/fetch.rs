@@ -1,0 +1,255 @@
+//! Rows along a road: entries, then documents in batches, then the rest of the filter.
+
+use std::collections::{HashSet, VecDeque};
+
+use storage::key::skip;
+use storage::{Collection, Direction, Doc, IndexEntry, Rid, Scan, Value, View};
+
+use super::Examined;
+use crate::cx::Cx;
+use crate::error::Result;
+use crate::filter::Filter;
+use crate::plan::{Access, Entries, Interval, Plan};
+
+/// Documents fetched together.
+const BATCH: usize = 64;
+/// Documents of the first batch: most queries want few.
+const FIRST_BATCH: usize = 20;
+
+/// A document that matches, with its place.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Its place in insertion order.
+    pub rid: Rid,
+    /// The document.
+    pub doc: Doc,
+}
+
+/// Walks the road of a plan.
+pub struct Fetch<'v> {
+    view: &'v View,
+    coll: &'v Collection,
+    residual: &'v Filter,
+    source: Source<'v>,
+    /// Documents that were met already, where the road can meet one twice.
+    met: Option<HashSet<Rid>>,
+    ready: VecDeque<Row>,
+    batch: usize,
+    /// What it took so far.
+    pub examined: Examined,
+}
+
+/// Places still to come.
+enum Source<'v> {
+    Done,
+    Ids(std::slice::Iter<'v, Value>),
+    Scan(storage::Docs<'v>),
+    Entries(Walk<'v>),
+    Union(VecDeque<Source<'v>>),
+}
+
+/// A walk over the ranges of an index.
+struct Walk<'v> {
+    entries: &'v Entries,
+    ranges: VecDeque<&'v storage::KeyRange>,
+    cursor: Option<storage::Entries<'v>>,
+}
+
+impl<'v> Fetch<'v> {
+    /// Starts at the beginning of the road.
+    pub fn new(view: &'v View, coll: &'v Collection, plan: &'v Plan) -> Fetch<'v> {
+        Fetch {
+            view,
+            coll,
+            residual: &plan.residual,
+            source: Source::new(view, coll, &plan.access),
+            met: repeats(&plan.access).then(HashSet::new),
+            ready: VecDeque::new(),
+            batch: FIRST_BATCH,
+            examined: Examined::default(),
+        }
+    }
+
+    /// The next row.
+    ///
+    /// # Errors
+    /// `Timeout`, `Cancelled`, faults of evaluation or storage.
+    pub fn next_row(&mut self, cx: &Cx<'_>) -> Result<Option<Row>> {
+        while self.ready.is_empty() {
+            if !self.fill(cx)? {
+                return Ok(None);
+            }
+        }
+        Ok(self.ready.pop_front())
+    }
+
+    /// How many rows are left, without fetching documents where the index alone decides.
+    ///
+    /// # Errors
+    /// As for [`Fetch::next_row`].
+    pub fn count(mut self, cx: &Cx<'_>, limit: u64) -> Result<(u64, Examined)> {
+        let mut count = 0;
+        if !self.residual.is_all() || matches!(self.source, Source::Ids(_)) {
+            while count < limit && self.next_row(cx)?.is_some() {
+                count += 1;
+            }
+            return Ok((count, self.examined));
+        }
+        while count < limit {
+            cx.tick()?;
+            match self.source.next_place(self.view, self.coll, &mut self.examined)? {
+                None => break,
+                Some(rid) if self.is_new(rid) => count += 1,
+                Some(_) => {}
+            }
+        }
+        Ok((count, self.examined))
+    }
+
+    /// Reads a batch; false at the end of the road.
+    fn fill(&mut self, cx: &Cx<'_>) -> Result<bool> {
+        match &mut self.source {
+            Source::Done => Ok(false),
+            Source::Scan(_) => self.fill_by_scan(cx),
+            _ => self.fill_by_places(cx),
+        }
+    }
+
+    /// Documents stand in the road itself: they are checked where they lie and copied only if they match.
+    fn fill_by_scan(&mut self, cx: &Cx<'_>) -> Result<bool> {
+        let Source::Scan(docs) = &mut self.source else { return Ok(false) };
+        loop {
+            cx.tick()?;
+            let Some((rid, doc)) = docs.next_doc()? else {
+                self.source = Source::Done;
+                return Ok(!self.ready.is_empty());
+            };
+            self.examined.docs += 1;
+            if self.residual.matches(doc, cx)? {
+                self.ready.push_back(Row { rid, doc: doc.to_doc() });
+                return Ok(true);
+            }
+        }
+    }
+
+    fn fill_by_places(&mut self, cx: &Cx<'_>) -> Result<bool> {
+        let mut rids = Vec::with_capacity(self.batch);
+        while rids.len() < self.batch {
+            cx.tick()?;
+            match self.source.next_place(self.view, self.coll, &mut self.examined)? {
+                None => {
+                    self.source = Source::Done;
+                    break;
+                }
+                Some(rid) if self.is_new(rid) => rids.push(rid),
+                Some(_) => {}
+            }
+        }
+        self.batch = BATCH;
+        let docs = self.view.docs(self.coll, &rids)?;
+        self.examined.docs += rids.len() as u64;
+        for (rid, doc) in rids.into_iter().zip(docs) {
+            if let Some(doc) = doc
+                && self.residual.matches(doc.raw(), cx)?
+            {
+                self.ready.push_back(Row { rid, doc });
+            }
+        }
+        Ok(!self.ready.is_empty() || !matches!(self.source, Source::Done))
+    }
+
+    fn is_new(&mut self, rid: Rid) -> bool {
+        self.met.as_mut().is_none_or(|met| met.insert(rid))
+    }
+}
+
+impl<'v> Source<'v> {
+    fn new(view: &'v View, coll: &'v Collection, access: &'v Access) -> Source<'v> {
+        match access {
+            Access::Empty => Source::Done,
+            Access::Ids(ids) => Source::Ids(ids.iter()),
+            Access::Scan(scan) => Source::Scan(view.scan(coll, None, *scan)),
+            Access::Entries(entries) => Source::Entries(Walk::new(entries)),
+            Access::Union(roads) => Source::Union(roads.iter().map(|road| Source::new(view, coll, road)).collect()),
+        }
+    }
+
+    fn next_place(&mut self, view: &'v View, coll: &'v Collection, examined: &mut Examined) -> Result<Option<Rid>> {
+        match self {
+            Source::Done => Ok(None),
+            Source::Ids(ids) => {
+                for id in ids {
+                    examined.keys += 1;
+                    if let Some((rid, _)) = view.doc_by_id(coll, id.as_ref())? {
+                        return Ok(Some(rid));
+                    }
+                }
+                Ok(None)
+            }
+            Source::Scan(docs) => {
+                examined.docs += 1;
+                Ok(docs.next_doc()?.map(|(rid, _)| rid))
+            }
+            Source::Entries(walk) => walk.next_place(view, coll, examined),
+            Source::Union(roads) => loop {
+                let Some(road) = roads.front_mut() else { return Ok(None) };
+                if let Some(rid) = road.next_place(view, coll, examined)? {
+                    return Ok(Some(rid));
+                }
+                roads.pop_front();
+            },
+        }
+    }
+}
+
+impl<'v> Walk<'v> {
+    fn new(entries: &'v Entries) -> Walk<'v> {
+        let ranges: VecDeque<_> = match entries.scan {
+            Scan::Forward => entries.ranges.iter().collect(),
+            Scan::Backward => entries.ranges.iter().rev().collect(),
+        };
+        Walk { entries, ranges, cursor: None }
+    }
+
+    fn next_place(&mut self, view: &'v View, coll: &'v Collection, examined: &mut Examined) -> Result<Option<Rid>> {
+        loop {
+            let cursor = match &mut self.cursor {
+                Some(cursor) => cursor,
+                None => {
+                    let Some(range) = self.ranges.pop_front() else { return Ok(None) };
+                    self.cursor.insert(view.entries(coll, &self.entries.index, range, self.entries.scan))
+                }
+            };
+            let Some(entry) = cursor.next_entry()? else {
+                self.cursor = None;
+                continue;
+            };
+            examined.keys += 1;
+            if passes(self.entries, &entry) {
+                return Ok(Some(entry.rid));
+            }
+        }
+    }
+}
+
+/// Do the later fields of an entry lie inside their bounds?
+fn passes(entries: &Entries, entry: &IndexEntry<'_>) -> bool {
+    let (mut rest, mut at) = (entry.fields, 0);
+    entries.checks.iter().all(|(field, intervals)| {
+        while at < *field {
+            let direction = entries.index.fields.get(at).map_or(Direction::Ascending, |field| field.order.direction());
+            rest = skip(rest, direction).and_then(|size| rest.get(size..)).unwrap_or_default();
+            at += 1;
+        }
+        intervals.iter().any(|interval: &Interval| interval.holds(rest))
+    })
+}
+
+fn repeats(access: &Access) -> bool {
+    match access {
+        Access::Entries(entries) => entries.repeats,
+        Access::Union(_) => true,
+        Access::Ids(ids) => ids.len() > 1,
+        Access::Empty | Access::Scan(_) => false,
+    }
+}

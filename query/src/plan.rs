@@ -1,0 +1,103 @@
+//! From a granted query to a road to the data.
+//!
+//! `bounds` turns predicates into intervals of index keys, `choose` weighs the indexes by counting, `explain` prints
+//! what was chosen. A plan says where rows come from, what is left to check on each, and whether they come in order.
+//! Nothing here knows requests or rules; an unchecked query cannot be planned, because only `rules` makes `Granted`.
+
+mod bounds;
+mod candidate;
+mod choose;
+mod explain;
+mod implied;
+
+use std::sync::Arc;
+
+use storage::{Collation, Index, KeyRange, Path, Scan, Value};
+
+use crate::filter::Filter;
+
+pub use bounds::{Bounds, Interval};
+pub use choose::choose;
+pub use explain::explain;
+
+/// What is wanted of a collection.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'w> {
+    /// Which documents.
+    pub filter: &'w Filter,
+    /// In which order; empty means any.
+    pub order: &'w [Order],
+    /// How texts compare.
+    pub collation: Option<&'w Collation>,
+    /// How many rows are needed from the start of the order, if that is known.
+    pub need: Option<u64>,
+    /// The index to use, by name or by key pattern.
+    pub hint: Option<&'w Value>,
+    /// Are the documents themselves wanted, or only how many there are?
+    pub rows: RowsWanted,
+}
+
+/// What is made of the rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowsWanted {
+    /// The documents.
+    Documents,
+    /// Only their number.
+    Count,
+}
+
+/// One key of a sort.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// By which field.
+    pub path: Path,
+    /// Greatest first?
+    pub descending: bool,
+}
+
+/// A road to the rows.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where they come from.
+    pub access: Access,
+    /// What has to be checked on each document.
+    pub residual: Filter,
+    /// Do they come in the wanted order?
+    pub ordered: bool,
+    /// About how many places have to be looked at; decides where the work runs.
+    pub weight: u64,
+    /// Roads that were not taken, for explain.
+    pub rejected: Vec<Access>,
+}
+
+/// Where rows come from.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// Nowhere: nothing can match.
+    Empty,
+    /// Documents by `_id`.
+    Ids(Vec<Value>),
+    /// Entries of an index.
+    Entries(Entries),
+    /// All documents in insertion order.
+    Scan(Scan),
+    /// Several roads, each document once.
+    Union(Vec<Access>),
+}
+
+/// A walk over parts of an index.
+#[derive(Clone, Debug)]
+pub struct Entries {
+    /// The index.
+    pub index: Arc<Index>,
+    /// The parts, in the index's own order.
+    pub ranges: Vec<KeyRange>,
+    /// Intervals that later fields of an entry must lie in: field number, then intervals in the field's direction.
+    pub checks: Vec<(usize, Vec<Interval>)>,
+    /// The bounds of each field, for explain.
+    pub bounds: Vec<Bounds>,
+    /// From the front or from the back.
+    pub scan: Scan,
+    /// Can a document turn up more than once?
+    pub repeats: bool,
+}

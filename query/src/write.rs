@@ -1,0 +1,330 @@
+//! Insert, update, find-and-modify, delete: which documents, what becomes of each, how many.
+//!
+//! Candidates come from a view; each is read again in its newest version under its lock, where filter and change are
+//! applied. So nothing slips between the check and the write, and concurrent writers of one document queue up.
+
+use storage::{Collection, Doc, Edit, Ticket, Value, ValueRef};
+
+use crate::asked::{Asked, collection, missing};
+use crate::command::{Delete, FindAndModify, Insert, Reply, Update as Ask, Updated};
+use crate::cx::Cx;
+use crate::db::{Attempt, Db, Durable, Place, rows, too_long, written};
+use crate::error::{Code, Error, Result, number};
+use crate::exec::{Fetch, Row};
+use crate::filter::Matched;
+use crate::insert::prepare;
+use crate::plan::{RowsWanted, choose};
+use crate::rules::{Action, grant};
+use crate::session::Session;
+use crate::update::Update;
+
+/// Documents of one insert that are few enough for a thread that others wait for.
+const INLINE_DOCS_MAX: usize = 64;
+/// How often an upsert starts over when somebody else inserts its document first.
+const UPSERT_TRIES: usize = 8;
+
+/// What a change does to a document that matches.
+enum Verb<'u> {
+    Change(&'u Update),
+    Remove,
+}
+
+/// A change that met its document.
+struct Hit {
+    before: Doc,
+    after: Option<Doc>,
+    modified: bool,
+}
+
+impl Db {
+    pub(crate) fn insert(&self, session: &Session, insert: &Insert, place: Place) -> Attempt {
+        if place == Place::Inline && insert.docs.len() > INLINE_DOCS_MAX {
+            return Ok(None);
+        }
+        let view = self.store.view();
+        let coll = collection(&view, session, &insert.collection)?;
+        let insert = grant(session, Action::Create, insert)?.ask();
+        check_count(insert, session)?;
+        let (mut ids, mut durable, mut fault) = (Vec::with_capacity(insert.docs.len()), Durable::default(), None);
+        for doc in &insert.docs {
+            match self.insert_one(session, &coll, doc, insert) {
+                Ok((id, ticket)) => {
+                    ids.push(id);
+                    durable.add(ticket);
+                }
+                Err(error) => {
+                    let stop = insert.ordered;
+                    fault.get_or_insert(error);
+                    if stop {
+                        break;
+                    }
+                }
+            }
+        }
+        match fault {
+            Some(fault) if ids.is_empty() => Err(fault),
+            fault => written(Reply::Inserted { ids, fault }, durable),
+        }
+    }
+
+    fn insert_one(&self, session: &Session, coll: &Collection, doc: &Doc, insert: &Insert) -> Result<(Value, Ticket)> {
+        let cx = Cx::new(session, None);
+        let doc = prepare(doc.raw(), || self.ids.make(session.now, &session.random), insert.names, &cx)?;
+        check_size(&doc, session)?;
+        let (_, ticket) = self.store.insert(coll, &doc).map_err(|error| gone(error, coll))?;
+        Ok((doc.get("_id").unwrap_or(ValueRef::Null).to_value(), ticket))
+    }
+
+    pub(crate) fn update(&self, session: &Session, ask: &Ask, place: Place) -> Attempt {
+        let asked = Asked::read(session, &ask.filter, None, ask.collation.as_ref(), ask.variables.as_ref())?;
+        let cx = asked.cx(session);
+        let update = Update::parse(&ask.change, &ask.array_filters, &cx)?;
+        if ask.multi && update.is_replacement() {
+            let message =
+                "a whole new document can replace one document only; use operators such as $set, or multi: false";
+            return Err(Error::mongo(number::FAILED_TO_PARSE, message));
+        }
+        let grasp = Grasp { db: self, session, asked: &asked, cx: &cx, collection: &ask.collection };
+        for _ in 0..UPSERT_TRIES {
+            let mut durable = Durable::default();
+            let Some(updated) = grasp.change_all(&Verb::Change(&update), ask.multi, place, &mut durable)? else {
+                return Ok(None);
+            };
+            if updated.matched > 0 || !ask.upsert {
+                return written(Reply::Updated(updated), durable);
+            }
+            if let Some((doc, durable)) = grasp.upsert(&update)? {
+                let upserted = doc.get("_id").map(ValueRef::to_value);
+                return written(Reply::Updated(Updated { upserted, ..updated }), durable);
+            }
+        }
+        Err(lost_race())
+    }
+
+    pub(crate) fn find_and_modify(&self, session: &Session, modify: &FindAndModify, place: Place) -> Attempt {
+        let ask = &modify.update;
+        let sort = modify.sort.as_ref();
+        let asked = Asked::read(session, &ask.filter, sort, ask.collation.as_ref(), ask.variables.as_ref())?;
+        let cx = asked.cx(session);
+        let update = match modify.remove {
+            true => None,
+            false => Some(Update::parse(&ask.change, &ask.array_filters, &cx)?),
+        };
+        let verb = update.as_ref().map_or(Verb::Remove, Verb::Change);
+        let grasp = Grasp { db: self, session, asked: &asked, cx: &cx, collection: &ask.collection };
+        for _ in 0..UPSERT_TRIES {
+            let mut durable = Durable::default();
+            match grasp.change_first(&verb, place, &mut durable)? {
+                First::TooLong => return Ok(None),
+                First::Hit(hit) => {
+                    let updated = Updated { matched: 1, modified: u64::from(hit.modified), upserted: None };
+                    let doc = if modify.return_new { hit.after } else { Some(hit.before) };
+                    return written(Reply::Modified { doc, updated }, durable);
+                }
+                First::Nothing => {}
+            }
+            let Some(update) = update.as_ref().filter(|_| ask.upsert) else {
+                return written(Reply::Modified { doc: None, updated: Updated::default() }, durable);
+            };
+            if let Some((doc, durable)) = grasp.upsert(update)? {
+                let updated = Updated { upserted: doc.get("_id").map(ValueRef::to_value), ..Updated::default() };
+                return written(Reply::Modified { doc: modify.return_new.then_some(doc), updated }, durable);
+            }
+        }
+        Err(lost_race())
+    }
+
+    pub(crate) fn delete(&self, session: &Session, delete: &Delete, place: Place) -> Attempt {
+        let asked = Asked::read(session, &delete.filter, None, delete.collation.as_ref(), delete.variables.as_ref())?;
+        let cx = asked.cx(session);
+        let grasp = Grasp { db: self, session, asked: &asked, cx: &cx, collection: &delete.collection };
+        let mut durable = Durable::default();
+        match grasp.change_all(&Verb::Remove, delete.multi, place, &mut durable)? {
+            Some(updated) => written(Reply::Deleted(updated.modified), durable),
+            None => Ok(None),
+        }
+    }
+}
+
+/// What became of the attempt to change the first document in an order.
+enum First {
+    Hit(Hit),
+    Nothing,
+    TooLong,
+}
+
+/// Everything that a change needs to get hold of its documents.
+struct Grasp<'g> {
+    db: &'g Db,
+    session: &'g Session,
+    asked: &'g Asked,
+    cx: &'g Cx<'g>,
+    collection: &'g str,
+}
+
+impl Grasp<'_> {
+    /// Changes every match, or the first one. `None` where that is too long for the place.
+    fn change_all(&self, verb: &Verb<'_>, multi: bool, place: Place, durable: &mut Durable) -> Result<Option<Updated>> {
+        let view = self.db.store.view();
+        let coll = collection(&view, self.session, self.collection)?;
+        let need = if multi { None } else { Some(1) };
+        let wanted = grant(self.session, action(verb), self.asked.wanted(need, RowsWanted::Documents))?.ask();
+        let plan = choose(&view, &coll, &wanted)?;
+        if too_long(&plan, place) {
+            return Ok(None);
+        }
+        let mut fetch = Fetch::new(&view, &coll, &plan);
+        let mut updated = Updated::default();
+        while let Some(row) = fetch.next_row(self.cx)? {
+            if let Some(hit) = self.change(&coll, &row, verb, durable)? {
+                updated.matched += 1;
+                updated.modified += u64::from(hit.modified);
+                if !multi {
+                    break;
+                }
+            }
+        }
+        Ok(Some(updated))
+    }
+
+    /// Changes the first match in the wanted order. Where somebody else is quicker, looks for the next first one.
+    fn change_first(&self, verb: &Verb<'_>, place: Place, durable: &mut Durable) -> Result<First> {
+        loop {
+            self.cx.tick()?;
+            let view = self.db.store.view();
+            let coll = collection(&view, self.session, self.collection)?;
+            let wanted = grant(self.session, action(verb), self.asked.wanted(Some(1), RowsWanted::Documents))?.ask();
+            let plan = choose(&view, &coll, &wanted)?;
+            if too_long(&plan, place) {
+                return Ok(First::TooLong);
+            }
+            let mut fetch = Fetch::new(&view, &coll, &plan);
+            let (rows, _) = rows(&mut fetch, self.asked, &plan, 1, self.cx)?;
+            let Some(row) = rows.first() else { return Ok(First::Nothing) };
+            if let Some(hit) = self.change(&coll, row, verb, durable)? {
+                return Ok(First::Hit(hit));
+            }
+            self.db.store.settle()?; // let the quicker commit become visible before looking again
+        }
+    }
+
+    /// Changes one document if its newest version still matches.
+    fn change(&self, coll: &Collection, row: &Row, verb: &Verb<'_>, durable: &mut Durable) -> Result<Option<Hit>> {
+        let mut untouched = None;
+        let edit = |doc: &Doc| self.edit(doc, row, verb, &mut untouched);
+        let changed = self.db.store.change(coll, row.rid, edit).map_err(|error: Error| error)?;
+        Ok(match changed {
+            Some(changed) => {
+                durable.add(changed.ticket);
+                Some(Hit { before: changed.before, after: changed.after, modified: true })
+            }
+            None => untouched.map(|doc: Doc| Hit { before: doc.clone(), after: Some(doc), modified: false }),
+        })
+    }
+
+    fn edit(&self, doc: &Doc, row: &Row, verb: &Verb<'_>, untouched: &mut Option<Doc>) -> Result<Edit> {
+        let Some(matched) = self.still_matches(doc, row, verb)? else { return Ok(Edit::Keep) };
+        let update = match verb {
+            Verb::Remove => return Ok(Edit::Remove),
+            Verb::Change(update) => update,
+        };
+        let Some(changed) = update.apply(doc.raw(), matched, self.cx)? else {
+            *untouched = Some(doc.clone());
+            return Ok(Edit::Keep);
+        };
+        check_size(&changed.doc, self.session)?;
+        Ok(match update.is_replacement() {
+            true => Edit::Replace(changed.doc),
+            false => Edit::Update(changed.doc),
+        })
+    }
+
+    /// The very bytes that the road already checked need no second check, unless `$` asks where they matched.
+    fn still_matches(&self, doc: &Doc, row: &Row, verb: &Verb<'_>) -> Result<Option<Matched>> {
+        let same = std::ptr::eq(doc.as_bytes(), row.doc.as_bytes());
+        let needs_match = matches!(verb, Verb::Change(update) if update.needs_match());
+        match same && !needs_match {
+            true => Ok(Some(Matched::default())),
+            false => self.asked.filter.matched(doc.raw(), self.cx),
+        }
+    }
+
+    /// Inserts the document that the filter and the change describe; `None` where somebody else was quicker.
+    fn upsert(&self, update: &Update) -> Result<Option<(Doc, Durable)>> {
+        grant(self.session, Action::Create, ())?.ask();
+        let view = self.db.store.view();
+        let coll = collection(&view, self.session, self.collection)?;
+        let new_id = || self.db.ids.make(self.session.now, &self.session.random);
+        let doc = update.upsert(&self.asked.filter, new_id, self.cx)?;
+        check_size(&doc, self.session)?;
+        match self.db.store.insert(&coll, &doc) {
+            Ok((_, ticket)) => {
+                let mut durable = Durable::default();
+                durable.add(ticket);
+                Ok(Some((doc, durable)))
+            }
+            // Only a document that the filter would now find makes it worth looking again.
+            Err(error @ storage::Error::Duplicate { .. }) => {
+                self.db.store.settle()?;
+                match self.finds_something()? {
+                    true => Ok(None),
+                    false => Err(error.into()),
+                }
+            }
+            Err(error) => Err(gone(error, &coll)),
+        }
+    }
+
+    fn finds_something(&self) -> Result<bool> {
+        let view = self.db.store.view();
+        let coll = collection(&view, self.session, self.collection)?;
+        let plan = choose(&view, &coll, &self.asked.wanted(Some(1), RowsWanted::Documents))?;
+        Ok(Fetch::new(&view, &coll, &plan).next_row(self.cx)?.is_some())
+    }
+}
+
+const fn action(verb: &Verb<'_>) -> Action {
+    match verb {
+        Verb::Change(_) => Action::Update,
+        Verb::Remove => Action::Delete,
+    }
+}
+
+fn check_count(insert: &Insert, session: &Session) -> Result<()> {
+    let (count, max) = (insert.docs.len() as u64, session.limits.insert_docs_max);
+    match count <= max {
+        true => Ok(()),
+        false => Err(Error::new(
+            Code::TooLarge,
+            format!("one insert takes at most {max} documents, found {count}; split it"),
+        )),
+    }
+}
+
+/// Policy limit on stored documents; the hard limit of the format is the store's.
+fn check_size(doc: &Doc, session: &Session) -> Result<()> {
+    let max = match session.caller {
+        crate::session::Caller::Admin => session.limits.doc_bytes_max_admin,
+        _ => session.limits.doc_bytes_max_client,
+    };
+    let bytes = doc.as_bytes().len() as u64;
+    match bytes <= max {
+        true => Ok(()),
+        false => Err(Error {
+            number: number::OBJECT_TOO_LARGE,
+            ..Error::new(Code::TooLarge, format!("the document takes {bytes} bytes, at most {max} are allowed"))
+        }),
+    }
+}
+
+/// A collection that was dropped between reading its name and writing to it.
+fn gone(error: storage::Error, coll: &Collection) -> Error {
+    match error {
+        storage::Error::Gone(_) => missing(&coll.name),
+        other => other.into(),
+    }
+}
+
+fn lost_race() -> Error {
+    Error::new(Code::TransactionBusy, "other writers kept inserting and removing the same document; try again")
+}
