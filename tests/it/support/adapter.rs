@@ -1,5 +1,6 @@
 //! Answers the lines of the specification data: a request as JSON in, a reply as JSON out.
 
+use query::insert::Names;
 use query::{
     Aggregate, Change, Code, Command, Delete, Distinct, Error, Find, FindAndModify, Insert, Reply, Result, Update,
 };
@@ -234,7 +235,8 @@ impl Args {
             }),
             "insert" => {
                 let ordered = self.get("ordered").is_none() || self.truth("ordered");
-                Command::Insert(Insert { collection: COLLECTION.to_owned(), docs: self.docs("documents")?, ordered })
+                let docs = self.docs("documents")?;
+                Command::Insert(Insert { collection: COLLECTION.to_owned(), docs, ordered, names: Names::Any })
             }
             "update" => Command::Update(self.update("filter", self.change()?)?),
             "findAndModify" => Command::FindAndModify(self.find_and_modify()?),
