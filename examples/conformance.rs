@@ -1,10 +1,23 @@
-//! Answers specification cases on standard input, one JSON request a line, with one JSON reply a line:
-//! `cargo run --example conformance -- --engine model`.
+//! Answers specification cases on standard input, one JSON request a line, with one JSON reply a line.
+//!
+//! `cargo run --release --example conformance -- --engine rocks|memory|model [--no-index | --fitting-index]`
+//!
+//! `rocks` and `memory` are the real database with the indexes that a case names; `--no-index` leaves them out unless
+//! they are unique, `--fitting-index` adds one on every field that the query names and avoids scans. `model` is the
+//! naive one that judges the others.
 
-#![allow(missing_docs, clippy::indexing_slicing, clippy::expect_used, reason = "test code, built outside of tests")]
+#![allow(
+    missing_docs,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "test code, built outside of tests"
+)]
 
 #[path = "../tests/it/support/adapter.rs"]
 mod adapter;
+#[path = "../tests/it/support/engine.rs"]
+mod engine;
 #[path = "../tests/it/support/json.rs"]
 mod json;
 #[path = "../tests/it/support/model.rs"]
@@ -12,10 +25,26 @@ mod model;
 
 use std::io::{BufRead, Write};
 
+use adapter::{Judge, NOW};
+use engine::{Engine, Indexing};
+
 fn main() -> std::io::Result<()> {
+    let args: Vec<String> = std::env::args().collect();
+    let has = |flag: &str| args.iter().any(|arg| arg == flag);
+    let indexing = match (has("--no-index"), has("--fitting-index")) {
+        (true, _) => Indexing::None,
+        (_, true) => Indexing::Fitting,
+        _ => Indexing::Given,
+    };
+    let mut judge = match args.iter().skip_while(|arg| *arg != "--engine").nth(1).map(String::as_str) {
+        Some("model") => Judge::Model,
+        Some("memory") => Judge::Engine(Box::new(Engine::new(false, indexing, NOW))),
+        Some("rocks") | None => Judge::Engine(Box::new(Engine::new(true, indexing, NOW))),
+        Some(other) => panic!("--engine is rocks, memory or model, not {other}"),
+    };
     let mut out = std::io::stdout().lock();
     for line in std::io::stdin().lock().lines() {
-        writeln!(out, "{}", adapter::answer(&line?))?;
+        writeln!(out, "{}", adapter::answer(&mut judge, &line?))?;
         out.flush()?;
     }
     Ok(())

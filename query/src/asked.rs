@@ -7,6 +7,7 @@ use storage::{Collation, Collection, Doc, View};
 use crate::collation::parse_collation;
 use crate::command::Find;
 use crate::cx::Cx;
+use crate::db::Db;
 use crate::error::{Code, Error, Result};
 use crate::filter::Filter;
 use crate::plan::{Order, RowsWanted, Wanted};
@@ -61,8 +62,8 @@ impl Asked {
     }
 
     /// What the planner needs to know.
-    pub(crate) fn wanted<'a>(&'a self, need: Option<u64>, rows: RowsWanted) -> Wanted<'a> {
-        Wanted { filter: &self.filter, order: &self.order, collation: self.collation.as_ref(), need, hint: None, rows }
+    pub(crate) fn wanted<'a>(&'a self, db: &Db, need: Option<u64>, rows: RowsWanted) -> Wanted<'a> {
+        Wanted { filter: &self.filter, order: &self.order, collation: self.collation.as_ref(), need, hint: None, avoid_scan: db.avoid_scans, rows }
     }
 }
 

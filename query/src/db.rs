@@ -28,6 +28,7 @@ const INLINE_WEIGHT_MAX: u64 = 4096;
 pub struct Db {
     pub(crate) store: Store,
     pub(crate) ids: IdStyle,
+    pub(crate) avoid_scans: bool,
 }
 
 /// A reply, and the commits that it must wait for.
@@ -67,7 +68,14 @@ pub(crate) type Attempt = Result<Option<Started>>;
 impl Db {
     /// A database on a store. Missing ids are made in the given style.
     pub const fn new(store: Store, ids: IdStyle) -> Db {
-        Db { store, ids }
+        Db { store, ids, avoid_scans: false }
+    }
+
+    /// The same database, but with any index preferred to looking at every document: for tests of indexes, and for
+    /// finding out what an index would do.
+    #[must_use]
+    pub fn avoiding_scans(self) -> Db {
+        Db { avoid_scans: true, ..self }
     }
 
     /// The store below, for what is no request: backup, counts, records of the edge.
@@ -118,7 +126,7 @@ impl Db {
         let asked = Asked::of_find(session, find)?;
         let limit = row_limit(session, find.limit);
         let need = limit.saturating_add(find.skip);
-        let wanted = Wanted { hint: find.hint.as_ref(), ..asked.wanted(Some(need), RowsWanted::Documents) };
+        let wanted = Wanted { hint: find.hint.as_ref(), ..asked.wanted(self, Some(need), RowsWanted::Documents) };
         let plan = choose(&view, &coll, &grant(session, Action::Read, wanted)?.ask())?;
         if too_long(&plan, place) {
             return Ok(None);
@@ -139,7 +147,7 @@ impl Db {
         let asked = Asked::of_find(session, find)?;
         let need = find.limit.map_or(u64::MAX, |limit| limit.saturating_add(find.skip));
         let known = find.limit.map(|_| need);
-        let wanted = Wanted { hint: find.hint.as_ref(), ..asked.wanted(known, RowsWanted::Count) };
+        let wanted = Wanted { hint: find.hint.as_ref(), ..asked.wanted(self, known, RowsWanted::Count) };
         let wanted = grant(session, Action::Read, wanted)?.ask();
         if wanted.filter.is_all() && !find.explain {
             return done(Reply::Total(coll.stats.docs().min(need).saturating_sub(find.skip)));
@@ -160,7 +168,7 @@ impl Db {
         let view = self.store.view();
         let coll = collection(&view, session, &distinct.find.collection)?;
         let asked = Asked::of_find(session, &distinct.find)?;
-        let wanted = grant(session, Action::Read, asked.wanted(None, RowsWanted::Documents))?.ask();
+        let wanted = grant(session, Action::Read, asked.wanted(self, None, RowsWanted::Documents))?.ask();
         let plan = choose(&view, &coll, &wanted)?;
         if too_long(&plan, place) {
             return Ok(None);

@@ -33,6 +33,8 @@ pub struct Wanted<'w> {
     pub need: Option<u64>,
     /// The index to use, by name or by key pattern.
     pub hint: Option<&'w Value>,
+    /// Is any index to be preferred to looking at every document?
+    pub avoid_scan: bool,
     /// Are the documents themselves wanted, or only how many there are?
     pub rows: RowsWanted,
 }

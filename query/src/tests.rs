@@ -326,6 +326,13 @@ fn traps_of_indexes() {
             None,
             false,
         ),
+        (
+            vec![doc! {"a": [{"x": [1, 2]}]}, doc! {"a": [{"x": [1]}]}],
+            doc! {"a.x": 1},
+            doc! {"a": {"$elemMatch": {"x": {"$all": [1, 2]}}}},
+            None,
+            false,
+        ),
         // The least element inside the bounds is not the least of all.
         (vec![doc! {"a": [1, 9]}, doc! {"a": [5]}], doc! {"a": 1}, doc! {"a": {"$gt": 4}}, Some(doc! {"a": 1}), false),
         (

@@ -168,7 +168,7 @@ impl Grasp<'_> {
         let view = self.db.store.view();
         let coll = collection(&view, self.session, self.collection)?;
         let need = if multi { None } else { Some(1) };
-        let wanted = grant(self.session, action(verb), self.asked.wanted(need, RowsWanted::Documents))?.ask();
+        let wanted = grant(self.session, action(verb), self.asked.wanted(self.db, need, RowsWanted::Documents))?.ask();
         let plan = choose(&view, &coll, &wanted)?;
         if too_long(&plan, place) {
             return Ok(None);
@@ -193,7 +193,7 @@ impl Grasp<'_> {
             self.cx.tick()?;
             let view = self.db.store.view();
             let coll = collection(&view, self.session, self.collection)?;
-            let wanted = grant(self.session, action(verb), self.asked.wanted(Some(1), RowsWanted::Documents))?.ask();
+            let wanted = grant(self.session, action(verb), self.asked.wanted(self.db, Some(1), RowsWanted::Documents))?.ask();
             let plan = choose(&view, &coll, &wanted)?;
             if too_long(&plan, place) {
                 return Ok(First::TooLong);
@@ -278,7 +278,7 @@ impl Grasp<'_> {
     fn finds_something(&self) -> Result<bool> {
         let view = self.db.store.view();
         let coll = collection(&view, self.session, self.collection)?;
-        let plan = choose(&view, &coll, &self.asked.wanted(Some(1), RowsWanted::Documents))?;
+        let plan = choose(&view, &coll, &self.asked.wanted(self.db, Some(1), RowsWanted::Documents))?;
         Ok(Fetch::new(&view, &coll, &plan).next_row(self.cx)?.is_some())
     }
 }

@@ -104,8 +104,9 @@ impl Candidate {
             return None;
         }
         let inside = inside_elements(of, pred).into_iter().filter(|(inner, _)| inner == path);
-        let found = inside.filter_map(|(_, pred)| of_pred(pred, view));
-        found.reduce(|a, b| a.intersect(&b)).map(|bounds| Bounds { exact: false, ..bounds })
+        // Below the element there may be another array, so only one of several conditions can bound the entries.
+        let found = narrowest(inside.filter_map(|(_, pred)| of_pred(pred, view)))?;
+        Some(Bounds { exact: false, ..found })
     }
 
     /// Two fields below one array: an entry holds values of one element, a document may meet each condition through

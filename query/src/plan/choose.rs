@@ -140,7 +140,7 @@ fn weigh_scan(wanted: &Wanted<'_>, docs: u64, others: &[Weighed]) -> Weighed {
         _ => docs,
     };
     Weighed {
-        cost: (rows * SCAN_COST).saturating_add(1),
+        cost: if wanted.avoid_scan { u64::MAX } else { (rows * SCAN_COST).saturating_add(1) },
         access: Access::Scan(Scan::Forward),
         residual: wanted.filter.clone(),
         ordered: natural,

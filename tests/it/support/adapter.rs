@@ -6,17 +6,39 @@ use query::{
 };
 use storage::{Doc, RawDoc, Value, ValueRef};
 
+use crate::engine::Engine;
 use crate::json::{Json, quote, write};
 use crate::model::{Model, change_of};
 
 /// The collection that every request is about.
 const COLLECTION: &str = "c";
 /// The instant at which every request happens: 2024-05-17T12:00:00Z.
-const NOW: i64 = 1_715_947_200_000;
+pub const NOW: i64 = 1_715_947_200_000;
+
+/// What answers the requests.
+pub enum Judge {
+    /// The naive model.
+    Model,
+    /// The real database.
+    Engine(Box<Engine>),
+}
+
+/// One request's database: a fresh model, or a fresh environment of the real one.
+enum Case<'j> {
+    Model(Model),
+    Engine(&'j mut Engine),
+}
 
 /// Answers one line.
-pub fn answer(line: &str) -> String {
-    let reply = Json::parse(line).map_err(Fault::Unreadable).and_then(|request| answer_request(&request));
+pub fn answer(judge: &mut Judge, line: &str) -> String {
+    let mut case = match judge {
+        Judge::Model => Case::Model(Model::new(NOW)),
+        Judge::Engine(engine) => {
+            engine.start();
+            Case::Engine(engine)
+        }
+    };
+    let reply = Json::parse(line).map_err(Fault::Unreadable).and_then(|request| answer_request(&mut case, &request));
     match reply {
         Ok(reply) => reply,
         Err(Fault::Unreadable(why)) => {
@@ -48,12 +70,58 @@ fn shown(error: &Error) -> String {
     out + "}"
 }
 
-fn answer_request(request: &Json) -> Result<String, Fault> {
-    let mut model = Model::new(NOW);
-    fill(&mut model, request)?;
+impl Case<'_> {
+    fn fill(&mut self, collection: &str, docs: Vec<Doc>) -> Result<()> {
+        match self {
+            Case::Model(model) => model.fill(collection, docs),
+            Case::Engine(engine) => engine.fill(collection, docs),
+        }
+    }
+
+    fn create_index(&mut self, collection: &str, index: RawDoc<'_>) -> Result<()> {
+        match self {
+            Case::Model(model) => model.create_index(collection, index),
+            Case::Engine(engine) => engine.create_index(collection, index),
+        }
+    }
+
+    fn run(&mut self, command: &Command) -> Result<Reply> {
+        match self {
+            Case::Model(model) => model.run(command),
+            Case::Engine(engine) => {
+                let asks = asks(command);
+                engine.index_fields(COLLECTION, &asks.iter().map(Doc::raw).collect::<Vec<_>>());
+                engine.run(command)
+            }
+        }
+    }
+
+    fn docs(&self, collection: &str) -> Vec<Doc> {
+        match self {
+            Case::Model(model) => model.docs(collection).to_vec(),
+            Case::Engine(engine) => engine.docs(collection),
+        }
+    }
+}
+
+/// The filter and the sort of a command.
+fn asks(command: &Command) -> Vec<Doc> {
+    let (filter, sort) = match command {
+        Command::Find(find) | Command::Count(find) => (&find.filter, find.sort.as_ref()),
+        Command::Distinct(distinct) => (&distinct.find.filter, None),
+        Command::Update(update) => (&update.filter, None),
+        Command::FindAndModify(modify) => (&modify.update.filter, modify.sort.as_ref()),
+        Command::Delete(delete) => (&delete.filter, None),
+        _ => return Vec::new(),
+    };
+    [Some(filter), sort].into_iter().flatten().cloned().collect()
+}
+
+fn answer_request(case: &mut Case<'_>, request: &Json) -> Result<String, Fault> {
+    fill(case, request)?;
     let op = request.get("op").and_then(Json::as_str).unwrap_or_default();
     let args = Args(request.get("args").unwrap_or(&Json::Null).to_value().map_err(Fault::Unreadable)?);
-    let outcome = args.command(op).and_then(|command| model.run(&command));
+    let outcome = args.command(op).and_then(|command| case.run(&command));
     let changes = !matches!(op, "find" | "count" | "distinct" | "aggregate");
     let mut out = match outcome {
         Ok(reply) => reply_text(reply)?,
@@ -64,7 +132,7 @@ fn answer_request(request: &Json) -> Result<String, Fault> {
     };
     if changes {
         out.push_str(",\"after\":");
-        let mut docs = model.docs(COLLECTION).to_vec();
+        let mut docs = case.docs(COLLECTION);
         docs.sort_by(|a, b| storage::compare(id(a), id(b)));
         rows(&docs, &mut out);
     }
@@ -84,15 +152,15 @@ fn failed_stats(op: &str) -> &'static str {
     }
 }
 
-fn fill(model: &mut Model, request: &Json) -> Result<(), Fault> {
-    model.fill(COLLECTION, docs(request.get("docs"))?)?;
+fn fill(case: &mut Case<'_>, request: &Json) -> Result<(), Fault> {
+    case.fill(COLLECTION, docs(request.get("docs"))?)?;
     if let Some(Json::Object(collections)) = request.get("collections") {
         for (name, list) in collections {
-            model.fill(name, docs(Some(list))?)?;
+            case.fill(name, docs(Some(list))?)?;
         }
     }
     for index in docs(request.get("indexes"))? {
-        model.create_index(COLLECTION, index.raw())?;
+        case.create_index(COLLECTION, index.raw())?;
     }
     Ok(())
 }
