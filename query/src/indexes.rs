@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use storage::geo::Grid;
 use storage::{
     CollationSpec, Collection, Doc, DocBuilder, FieldOrder, Index, IndexSpec, IndexState, Predicate, RawDoc, ValueRef,
 };
@@ -44,6 +45,7 @@ pub fn parse(description: RawDoc<'_>, cx: &Cx<'_>) -> Result<IndexSpec> {
         partial: None,
         expire_after_s: None,
         collation: None,
+        grid: parse_grid(description)?,
     };
     for (name, value) in description.iter() {
         parse_option(&mut spec, name, value, cx)?;
@@ -180,7 +182,8 @@ fn parse_order(path: &str, order: ValueRef<'_>) -> Result<FieldOrder> {
 fn parse_option(spec: &mut IndexSpec, name: &str, value: ValueRef<'_>, cx: &Cx<'_>) -> Result<()> {
     match name {
         "key" | "v" | "background" | "ns" | "hidden" | "2dsphereIndexVersion" | "textIndexVersion" => {}
-        "default_language" | "language_override" | "weights" | "bits" | "min" | "max" => {}
+        "default_language" | "language_override" | "weights" => {}
+        "bits" | "min" | "max" => {} // read with the grid
         "name" => spec.name = parse_name(value)?,
         "unique" => spec.unique = parse_bool(name, value)?,
         "sparse" => spec.sparse = parse_bool(name, value)?,
@@ -201,6 +204,16 @@ fn parse_option(spec: &mut IndexSpec, name: &str, value: ValueRef<'_>, cx: &Cx<'
         }
     }
     Ok(())
+}
+
+/// The bounds of a legacy geo field: `bits`, `min`, `max`.
+fn parse_grid(description: RawDoc<'_>) -> Result<Grid> {
+    let number = |name: &str, default: f64| match description.get(name) {
+        None => Ok(default),
+        Some(value) => value.as_f64().ok_or_else(|| wrong_type(name, "a number", value)),
+    };
+    Grid::new(number("bits", 26.0)?, number("min", -180.0)?, number("max", 180.0)?)
+        .map_err(|fault| Error::mongo(fault.code(), fault.to_string()))
 }
 
 fn parse_name(value: ValueRef<'_>) -> Result<String> {

@@ -13,6 +13,7 @@ use crate::collation::Collation;
 use crate::commit::{Submission, Ticket};
 use crate::engine::Batch;
 use crate::error::{Error, Result};
+use crate::geo::Grid;
 use crate::key::{self, CollId, EnvId, IndexId, KeyRange, Space};
 use crate::limits::{INDEX_FIELDS_MAX, INDEXES_MAX};
 use crate::store::Store;
@@ -293,6 +294,7 @@ fn id_index(id: IndexId) -> Index {
         state: IndexState::Ready,
         multikey: 0,
         progress: Arc::default(),
+        grid: Grid::default(),
     }
 }
 
@@ -316,6 +318,7 @@ fn new_index(id: IndexId, spec: &IndexSpec, compile: CompilePartial) -> Result<I
         state: IndexState::Building,
         multikey: 0,
         progress: Arc::default(),
+        grid: spec.grid,
     })
 }
 

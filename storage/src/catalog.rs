@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::collation::{Collation, CollationSpec};
 use crate::doc::{Doc, RawDoc};
 use crate::error::{Error, Result};
+use crate::geo::Grid;
 use crate::key::{CollId, Direction, EnvId, IndexId};
 use crate::path::Path;
 use crate::stats::CollectionStats;
@@ -94,6 +95,8 @@ pub struct Index {
     pub multikey: u32,
     /// How many documents a running build has been through.
     pub progress: Arc<AtomicU64>,
+    /// How a legacy geo field divides the plane.
+    pub grid: Grid,
 }
 
 /// One field of an index.
@@ -178,6 +181,8 @@ pub struct IndexSpec {
     pub expire_after_s: Option<u32>,
     /// How texts compare.
     pub collation: Option<CollationSpec>,
+    /// How a legacy geo field divides the plane.
+    pub grid: Grid,
 }
 
 impl Catalog {
@@ -320,6 +325,7 @@ impl Index {
             partial: self.partial.as_ref().map(|partial| partial.filter.clone()),
             expire_after_s: self.expire_after_s,
             collation: self.collation.as_ref().map(|collation| collation.spec().clone()),
+            grid: self.grid,
         }
     }
 }
@@ -334,7 +340,7 @@ impl std::fmt::Debug for Index {
 pub(crate) mod codec {
     use super::{
         Arc, Bytes, CollId, Collation, CollationSpec, Collection, CollectionStats, CompilePartial, Deserialize, Doc,
-        Env, EnvId, Error, FieldOrder, Index, IndexField, IndexId, IndexState, Partial, Path, Result, Serialize,
+        Env, EnvId, Error, FieldOrder, Grid, Index, IndexField, IndexId, IndexState, Partial, Path, Result, Serialize,
     };
 
     const VERSION: u8 = 1;
@@ -364,6 +370,7 @@ pub(crate) mod codec {
         partial: Option<Vec<u8>>,
         expire_after_s: Option<u32>,
         collation: Option<CollationSpec>,
+        grid: Grid,
         state: IndexState,
         multikey: u32,
     }
@@ -430,6 +437,7 @@ pub(crate) mod codec {
             partial: spec.partial.map(|filter| filter.as_bytes().to_vec()),
             expire_after_s: spec.expire_after_s,
             collation: spec.collation,
+            grid: spec.grid,
             state: index.state.clone(),
             multikey: index.multikey,
         }
@@ -450,6 +458,7 @@ pub(crate) mod codec {
             state: record.state,
             multikey: record.multikey,
             progress: Arc::default(),
+            grid: record.grid,
         })
     }
 

@@ -1,12 +1,16 @@
 //! The entries that a document makes in an index.
 //!
+//! A geo field stands in a key as the number of a cell, written as a timestamp's 8 bytes: one entry for each cell that
+//! the document's geometries touch. A document without a geometry in any geo field is left out.
+//!
 //! Field values are found the way MongoDB's key generator finds them: a missing field is null, an array on the way
 //! makes one entry per element (at most one array per document and index), an empty array is undefined where it is the
 //! value itself and null where the path goes on, and a numeric part is a position if the array has it.
 
-use crate::catalog::{FieldOrder, Index};
+use crate::catalog::{FieldOrder, Index, IndexField};
 use crate::doc::{RawArray, RawDoc};
 use crate::error::{Error, Result};
+use crate::geo::{self, GeoFault, NO_CELL};
 use crate::key::{self, EnvId, Note, Rid};
 use crate::limits::{INDEX_ENTRIES_MAX, KEY_BYTES_MAX};
 use crate::path::Part;
@@ -37,9 +41,19 @@ pub(crate) fn entries(env: EnvId, index: &Index, doc: RawDoc<'_>, rid: Rid) -> R
     if index.partial.as_ref().is_some_and(|partial| !(partial.matches)(doc)) {
         return Ok(set);
     }
-    let mut maker = Maker { env, index, rid, set: &mut set };
-    let slots: Vec<Slot<'_, '_>> =
-        index.fields.iter().map(|field| Slot::Open { doc, parts: field.path.parts() }).collect();
+    let cells = geo_cells(index, doc)?;
+    if !cells.is_empty() && cells.iter().all(|(_, cells)| cells.is_empty()) {
+        return Ok(set);
+    }
+    let mut maker = Maker { env, index, rid, cells, set: &mut set };
+    let slots: Vec<Slot<'_, '_>> = index
+        .fields
+        .iter()
+        .map(|field| match is_geo(field) {
+            true => Slot::Found(None),
+            false => Slot::Open { doc, parts: field.path.parts() },
+        })
+        .collect();
     maker.expand(slots)?;
     set.entries.sort_unstable();
     set.entries.dedup_by(|later, earlier| later.key == earlier.key);
@@ -61,6 +75,8 @@ struct Maker<'m> {
     env: EnvId,
     index: &'m Index,
     rid: Rid,
+    /// The cells of each geo field, by the field's place in the index.
+    cells: Vec<(usize, Vec<u64>)>,
     set: &'m mut EntrySet,
 }
 
@@ -116,7 +132,24 @@ impl Maker<'_> {
         if self.index.sparse && values.iter().all(Option::is_none) {
             return Ok(());
         }
-        let entry = self.entry(&values)?;
+        self.emit_with_cells(values, 0)
+    }
+
+    /// One entry for each combination of cells.
+    fn emit_with_cells(&mut self, mut values: Vec<Option<ValueRef<'_>>>, geo_field: usize) -> Result<()> {
+        let Some((field, cells)) = self.cells.get(geo_field).cloned() else { return self.push(&values) };
+        let cells = if cells.is_empty() { vec![NO_CELL] } else { cells };
+        for cell in cells {
+            if let Some(value) = values.get_mut(field) {
+                *value = Some(cell_value(cell));
+            }
+            self.emit_with_cells(values.clone(), geo_field + 1)?;
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, values: &[Option<ValueRef<'_>>]) -> Result<()> {
+        let entry = self.entry(values)?;
         if self.set.entries.len() >= INDEX_ENTRIES_MAX {
             let what = "number of index entries of one document";
             return Err(Error::TooLarge { what, bytes: INDEX_ENTRIES_MAX + 1, bytes_max: INDEX_ENTRIES_MAX });
@@ -168,11 +201,6 @@ fn resolve<'d, 'p>(slot: Slot<'d, 'p>, index: &Index) -> Result<Slot<'d, 'p>> {
 
 /// A numeric part picks the element at its position; otherwise all elements are wanted.
 fn resolve_array<'d, 'p>(array: RawArray<'d>, parts: &'p [Part], index: &Index) -> Result<Slot<'d, 'p>> {
-    if index.fields.iter().any(|field| field.order == FieldOrder::Sphere || field.order == FieldOrder::Plane)
-        && parts.is_empty()
-    {
-        return Ok(Slot::Found(Some(ValueRef::Array(array)))); // a coordinate pair is a value, not a list
-    }
     let Some((part, rest)) = parts.split_first() else { return Ok(Slot::Array { array, parts }) };
     let Some(element) = part.index().and_then(|position| array.get(position as usize)) else {
         return Ok(Slot::Array { array, parts });
@@ -189,6 +217,66 @@ fn resolve_array<'d, 'p>(array: RawArray<'d>, parts: &'p [Part], index: &Index) 
         ValueRef::Document(doc) if !rest.is_empty() => resolve(Slot::Open { doc, parts: rest }, index),
         value if rest.is_empty() => Ok(Slot::Found(Some(value))),
         _ => Ok(Slot::Found(None)),
+    }
+}
+
+/// How the number of a cell stands in a key.
+pub(crate) fn cell_value(cell: u64) -> ValueRef<'static> {
+    let [high, low] = [cell >> 32, cell & u64::from(u32::MAX)].map(|half| u32::try_from(half).unwrap_or_default());
+    ValueRef::Timestamp { seconds: high, increment: low }
+}
+
+fn is_geo(field: &IndexField) -> bool {
+    matches!(field.order, FieldOrder::Sphere | FieldOrder::Plane)
+}
+
+/// The cells of every geo field.
+fn geo_cells(index: &Index, doc: RawDoc<'_>) -> Result<Vec<(usize, Vec<u64>)>> {
+    let geo_fields = index.fields.iter().enumerate().filter(|(_, field)| is_geo(field));
+    geo_fields.map(|(place, field)| Ok((place, cells_of_field(index, field, doc)?))).collect()
+}
+
+fn cells_of_field(index: &Index, field: &IndexField, doc: RawDoc<'_>) -> Result<Vec<u64>> {
+    let mut values = Vec::new();
+    geo_values(ValueRef::Document(doc), field.path.parts(), &mut values);
+    if values.iter().all(|value| geo::is_absent(*value)) {
+        return Ok(Vec::new());
+    }
+    let mut cells = Vec::new();
+    for value in values {
+        let found = match field.order {
+            FieldOrder::Plane => index.grid.cells(value),
+            _ => geo::sphere_cells(value),
+        };
+        let unindexable = |fault: GeoFault| Error::Unindexable { index: index.name.clone(), reason: fault.to_string() };
+        cells.extend(found.map_err(unindexable)?);
+    }
+    cells.sort_unstable();
+    cells.dedup();
+    Ok(cells)
+}
+
+/// The values at a path that may be geometries: arrays on the way are entered, an array at the end is either a
+/// coordinate pair or a list of geometries.
+pub fn geo_values<'d>(value: ValueRef<'d>, parts: &[Part], found: &mut Vec<ValueRef<'d>>) {
+    let Some((part, rest)) = parts.split_first() else {
+        match value {
+            ValueRef::Array(list) if list.get(0).is_some_and(|first| !first.kind().is_number()) => found.extend(list.iter()),
+            other => found.push(other),
+        }
+        return;
+    };
+    match value {
+        ValueRef::Document(doc) => {
+            if let Some(inner) = doc.get(part.name()) {
+                geo_values(inner, rest, found);
+            }
+        }
+        ValueRef::Array(list) => match part.index().and_then(|position| list.get(position as usize)) {
+            Some(element) => geo_values(element, rest, found),
+            None => list.iter().for_each(|element| geo_values(element, parts, found)),
+        },
+        _ => {}
     }
 }
 
@@ -231,6 +319,7 @@ mod tests {
             state: IndexState::Ready,
             multikey: 0,
             progress: Default::default(),
+            grid: Default::default(),
         }
     }
 
@@ -280,6 +369,19 @@ mod tests {
         check(&["a.b", "a.c"], doc! {"a": [{"b": 1, "c": 2}, {"b": 3}]}, &["Int32(1) Int32(2)", "Int32(3) Null"], 3);
         check(&["a", "b"], doc! {"a": [1, 2], "b": 3}, &["Int32(1) Int32(3)", "Int32(2) Int32(3)"], 1);
         check(&["a"], doc! {"a": 5i64}, &["Int64(5)"], 0);
+    }
+
+    #[test]
+    fn geo_fields_make_an_entry_for_each_cell() {
+        let mut index = index(&["kind", "at"], false);
+        index.fields[1].order = FieldOrder::Sphere;
+        let count = |json| entries(EnvId(1), &index, doc(json).raw(), Rid(9)).map(|set| set.entries.len());
+        assert_eq!(count(bson::doc! {"kind": 1, "at": [116.4, 39.9]}).expect("indexable"), 1);
+        assert_eq!(count(bson::doc! {"kind": [1, 2], "at": [[116.4, 39.9], [0, 0]]}).expect("indexable"), 4);
+        assert_eq!(count(bson::doc! {"kind": 1}).expect("left out"), 0);
+        let line = bson::doc! {"type": "LineString", "coordinates": [[0, 0], [40, 40]]};
+        assert!(count(bson::doc! {"kind": 1, "at": line}).expect("indexable") > 1);
+        assert!(matches!(count(bson::doc! {"at": "nowhere"}), Err(Error::Unindexable { .. })));
     }
 
     #[test]

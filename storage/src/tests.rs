@@ -32,6 +32,7 @@ fn spec(name: &str, fields: &[&str], unique: bool) -> IndexSpec {
         partial: None,
         expire_after_s: None,
         collation: None,
+        grid: geo::Grid::default(),
     }
 }
 
