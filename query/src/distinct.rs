@@ -11,12 +11,11 @@ use crate::error::{Error, Result};
 /// MongoDB's number for a key with a NUL in it.
 const NUL_IN_KEY: i32 = 31032;
 
-/// Collects the different values of a field, in the order of their first appearance.
+/// Collects the different values of a field. Of values that compare equal the first stands for all.
 #[derive(Debug)]
 pub struct Distinct {
     path: Path,
-    seen: BTreeMap<Vec<u8>, usize>,
-    values: Vec<Value>,
+    values: BTreeMap<Vec<u8>, Value>,
     bytes: u64,
 }
 
@@ -27,7 +26,7 @@ impl Distinct {
     /// 31032 where it holds a NUL.
     pub fn new(key: &str) -> Result<Distinct> {
         match key.contains('\0') {
-            false => Ok(Distinct { path: Path::new(key), seen: BTreeMap::new(), values: Vec::new(), bytes: 0 }),
+            false => Ok(Distinct { path: Path::new(key), values: BTreeMap::new(), bytes: 0 }),
             true => Err(Error::mongo(NUL_IN_KEY, "the key of a distinct must not contain a NUL character")),
         }
     }
@@ -43,9 +42,9 @@ impl Distinct {
         self.follow(doc, &names, cx)
     }
 
-    /// The values.
+    /// The values in rising order.
     pub fn into_values(self) -> Vec<Value> {
-        self.values
+        self.values.into_values().collect()
     }
 
     fn follow(&mut self, doc: RawDoc<'_>, names: &[&str], cx: &Cx<'_>) -> Result<()> {
@@ -72,15 +71,15 @@ impl Distinct {
     fn keep(&mut self, value: ValueRef<'_>, cx: &Cx<'_>) -> Result<()> {
         let mut bytes = Vec::new();
         key::encode(value, Direction::Ascending, cx.collation, &mut bytes);
+        if self.values.contains_key(&bytes) {
+            return Ok(());
+        }
         self.bytes = self.bytes.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         if self.bytes > cx.limits.stage_bytes_max {
             let message = format!("the different values take more than {} bytes", cx.limits.stage_bytes_max);
             return Err(Error::mongo(crate::number::MEMORY_LIMIT, message).with_code(crate::Code::MemoryLimit));
         }
-        let place = self.values.len();
-        if *self.seen.entry(bytes).or_insert(place) == place {
-            self.values.push(value.to_value());
-        }
+        self.values.insert(bytes, value.to_value());
         Ok(())
     }
 }
@@ -101,7 +100,7 @@ mod tests {
 
     #[test]
     fn values_appear_once() {
-        check("a", "[{a: 1}, {a: 1.0}, {a: [1, 2, [3]]}, {b: 1}, {a: null}]", "1 2 [3] null");
+        check("a", "[{a: 1}, {a: 1.0}, {a: [1, 2, [3]]}, {b: 1}, {a: null}]", "null 1 2 [3]");
         check("a.b", "[{a: [{b: 1}, {b: [2, 3]}, 4]}, {a: {b: 1}}]", "1 2 3");
         check("a.0", "[{a: [5, 6]}, {a: [{'0': 7}]}]", "5 {0: 7}");
     }

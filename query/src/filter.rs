@@ -74,6 +74,8 @@ pub enum Pred {
     Not(Box<Pred>),
     /// Every predicate holds, each perhaps through another value.
     All(Vec<Pred>),
+    /// Nothing meets it; what `$all` without members means.
+    Never,
     /// Something is found.
     Exists,
     /// A value of one of these kinds.
@@ -156,6 +158,8 @@ impl Filter {
             Filter::And(members) | Filter::Or(members) | Filter::Nor(members) => {
                 members.iter().for_each(|member| member.heads(into));
             }
+            Filter::Field(_, Pred::Never) => {}
+            Filter::Field(_, Pred::Not(inner)) if matches!(**inner, Pred::Never) => {}
             Filter::Field(path, _) => into.push(path.head()),
             _ => {}
         }

@@ -137,21 +137,18 @@ impl Sort {
     /// both a position and a field name.
     pub fn keys(&self, doc: RawDoc<'_>, cx: &Cx<'_>, meta: impl Fn(Meta) -> Value) -> Result<Vec<Vec<u8>>> {
         let metas: Vec<Value> = self.fields.iter().map(|field| field.meta(&meta)).collect();
-        let tails = self.fields.iter().zip(&metas).map(|(field, meta)| match &field.by {
-            SortBy::Path(path) => Tail::Open(ValueRef::Document(doc), path.parts()),
-            SortBy::Meta(_) => Tail::Ended(meta.as_ref()),
+        let fields = self.fields.iter().zip(&metas).map(|(field, meta)| match &field.by {
+            SortBy::Path(path) => Trail { rest: path.parts(), value: ValueRef::Null, element: None },
+            SortBy::Meta(_) => Trail { rest: &[], value: meta.as_ref(), element: None },
         });
-        let mut stack = vec![tails.collect::<Vec<_>>()];
         let mut keys = Vec::new();
-        while let Some(tails) = stack.pop() {
-            cx.tick()?;
-            let Some(row) = advance(tails, &mut stack)? else { continue };
+        expand(fields.collect(), doc, cx, &mut |row| {
             let mut key = Vec::with_capacity(row.len() * 12);
-            for (value, field) in row.iter().zip(&self.fields) {
-                key::encode(*value, field.direction, cx.collation, &mut key);
+            for (trail, field) in row.iter().zip(&self.fields) {
+                key::encode(trail.value, field.direction, cx.collation, &mut key);
             }
             keys.push(key);
-        }
+        })?;
         Ok(keys)
     }
 
@@ -257,103 +254,111 @@ fn plain<'d>(doc: RawDoc<'d>, path: &Path) -> Option<ValueRef<'d>> {
 }
 
 /// How far one field's path has been followed.
-#[derive(Clone)]
-enum Tail<'d, 'p> {
-    /// The rest of the path is still to be followed from this value.
-    Open(ValueRef<'d>, &'p [Part]),
-    /// The value that counts.
-    Ended(ValueRef<'d>),
+#[derive(Clone, Copy)]
+struct Trail<'d, 'p> {
+    /// What is left of the path; where nothing is, `value` counts.
+    rest: &'p [Part],
+    value: ValueRef<'d>,
+    /// Inside of an array that has an element at the position that `rest` begins with.
+    element: Option<Found<'d, 'p>>,
 }
 
-/// Follows every tail up to the first array. Returns the finished row, or pushes one continuation for each element of
-/// the one array that is met.
-fn advance<'d, 'p>(
-    mut tails: Vec<Tail<'d, 'p>>,
-    stack: &mut Vec<Vec<Tail<'d, 'p>>>,
-) -> Result<Option<Vec<ValueRef<'d>>>> {
-    let mut met: Option<RawArray<'d>> = None;
-    for tail in &mut tails {
-        follow(tail)?;
-        if let Tail::Open(ValueRef::Array(array), _) = tail {
-            match met {
-                Some(first) if !std::ptr::eq(first.as_bytes(), array.as_bytes()) => return Err(parallel()),
-                _ => met = Some(*array),
-            }
+/// What a path leads to: nothing, an array on the way, or the value at its end.
+#[derive(Clone, Copy)]
+struct Found<'d, 'p> {
+    value: Option<ValueRef<'d>>,
+    rest: &'p [Part],
+    /// Is the element at the position itself an array? Such an array counts as a whole.
+    nested: bool,
+}
+
+/// Follows a path until its end or an array.
+fn find<'d, 'p>(mut doc: RawDoc<'d>, mut parts: &'p [Part]) -> (Option<ValueRef<'d>>, &'p [Part]) {
+    while let Some((part, rest)) = parts.split_first() {
+        match doc.get(part.name()) {
+            Some(ValueRef::Document(inner)) if !rest.is_empty() => doc = inner,
+            Some(ValueRef::Array(array)) => return (Some(ValueRef::Array(array)), rest),
+            Some(value) if rest.is_empty() => return (Some(value), rest),
+            _ => return (None, &[]),
         }
+        parts = rest;
     }
-    let Some(array) = met else {
-        let values = tails.iter().map(|tail| match tail {
-            Tail::Open(value, _) | Tail::Ended(value) => *value,
-        });
-        return Ok(Some(values.collect()));
+    (None, &[])
+}
+
+/// Makes one row for each element of the array that the fields meet, as index keys are made.
+fn expand<'d, 'p>(
+    mut trails: Vec<Trail<'d, 'p>>,
+    doc: RawDoc<'d>,
+    cx: &Cx<'_>,
+    emit: &mut dyn FnMut(&[Trail<'d, 'p>]),
+) -> Result<()> {
+    cx.tick()?;
+    let mut array: Option<RawArray<'d>> = None;
+    let mut in_array = vec![false; trails.len()];
+    let mut whole = false;
+    for (trail, in_array) in trails.iter_mut().zip(&mut in_array) {
+        if trail.rest.is_empty() {
+            continue;
+        }
+        let found = trail.step(doc)?;
+        whole |= found.nested;
+        (trail.rest, trail.value) = (found.rest, found.value.unwrap_or(ValueRef::Null));
+        let Some(ValueRef::Array(met)) = found.value else { continue };
+        if array.is_some_and(|other| !std::ptr::eq(other.as_bytes(), met.as_bytes())) {
+            return Err(parallel());
+        }
+        array = Some(met);
+        *in_array = true;
+    }
+    let Some(array) = array else {
+        emit(&trails);
+        return Ok(());
     };
-    match array.is_empty() {
-        true => stack.push(tails.iter().map(emptied).collect()),
-        false => stack.extend(array.iter().map(|element| tails.iter().map(|tail| entered(tail, element)).collect())),
+    for trail in &mut trails {
+        trail.element = trail.positional(array);
     }
-    Ok(None)
-}
-
-fn parallel() -> Error {
-    Error::mongo(number::BAD_VALUE, "cannot sort by fields that lead to different arrays of one document")
-}
-
-/// Walks documents, and positions of arrays where the path names one, until the path ends or meets an array.
-fn follow(tail: &mut Tail<'_, '_>) -> Result<()> {
-    while let Tail::Open(value, parts) = tail {
-        let Some((part, rest)) = parts.split_first() else {
-            if !matches!(value, ValueRef::Array(_)) {
-                *tail = Tail::Ended(*value);
-            }
-            return Ok(());
-        };
-        let next = match *value {
-            ValueRef::Document(doc) => doc.get(part.name()),
-            ValueRef::Array(array) => match positional(array, part)? {
-                Some(element) => Some(element),
-                None => return Ok(()),
-            },
-            _ => None,
-        };
-        *tail = next.map_or(Tail::Ended(ValueRef::Null), |next| Tail::Open(next, rest));
+    // An empty array makes one row, in which it counts as undefined.
+    let empty = array.is_empty().then_some(ValueRef::Undefined);
+    let whole = whole && !array.is_empty();
+    for element in array.iter().chain(empty) {
+        let mut row = trails.clone();
+        for (trail, _) in row.iter_mut().zip(&in_array).filter(|(trail, in_array)| **in_array && trail.rest.is_empty())
+        {
+            trail.value = if whole { ValueRef::Array(array) } else { element };
+        }
+        expand(row, element.as_doc().unwrap_or(RawDoc::empty()), cx, emit)?;
     }
     Ok(())
 }
 
-/// A number in a path is a position where the array has it.
-fn positional<'d>(array: RawArray<'d>, part: &Part) -> Result<Option<ValueRef<'d>>> {
-    let index = part.index().and_then(|index| usize::try_from(index).ok());
-    let Some(element) = index.and_then(|index| array.get(index)) else { return Ok(None) };
-    let is_name = |element: ValueRef<'_>| element.as_doc().is_some_and(|doc| doc.get(part.name()).is_some());
-    match array.iter().any(is_name) {
-        false => Ok(Some(element)),
-        true => {
-            let message =
-                format!("{:?} in the sort order is both a position and a field name in an array", part.name());
-            Err(Error::mongo(AMBIGUOUS_FIELD, message))
+impl<'d, 'p> Trail<'d, 'p> {
+    /// The next stop: in the document, or at the position of the array around it.
+    fn step(&self, doc: RawDoc<'d>) -> Result<Found<'d, 'p>> {
+        let named = self.rest.first().is_some_and(|part| doc.get(part.name()).is_some());
+        match (named, self.element) {
+            (true, Some(_)) => {
+                let message = "a number in the sort order is both a position and a field name in an array";
+                Err(Error::mongo(AMBIGUOUS_FIELD, message))
+            }
+            (false, Some(element)) => Ok(element),
+            _ => {
+                let (value, rest) = find(doc, self.rest);
+                Ok(Found { value, rest, nested: false })
+            }
         }
     }
-}
 
-/// An empty array counts as less than null where it ends a path, and as missing on the way.
-fn emptied<'d, 'p>(tail: &Tail<'d, 'p>) -> Tail<'d, 'p> {
-    match tail {
-        Tail::Open(ValueRef::Array(_), []) => Tail::Ended(ValueRef::Undefined),
-        Tail::Open(..) => Tail::Ended(ValueRef::Null),
-        ended => ended.clone(),
+    /// Where the path goes on with a position that the array has: what it leads to from there.
+    fn positional(&self, array: RawArray<'d>) -> Option<Found<'d, 'p>> {
+        let element = array.as_doc().get(self.rest.first()?.name())?;
+        let (value, rest) = find(array.as_doc(), self.rest);
+        Some(Found { value, rest, nested: matches!(element, ValueRef::Array(_)) })
     }
 }
 
-/// The tail of an element: arrays are entered one level deep.
-fn entered<'d, 'p>(tail: &Tail<'d, 'p>, element: ValueRef<'d>) -> Tail<'d, 'p> {
-    match tail {
-        Tail::Open(_, []) => Tail::Ended(element),
-        Tail::Open(_, rest) => match element {
-            ValueRef::Document(_) => Tail::Open(element, rest),
-            _ => Tail::Ended(ValueRef::Null),
-        },
-        ended => ended.clone(),
-    }
+fn parallel() -> Error {
+    Error::mongo(number::BAD_VALUE, "cannot sort by fields that lead to different arrays of one document")
 }
 
 #[cfg(test)]

@@ -72,13 +72,14 @@ impl Update {
     /// wrong type, 40 for operators that meet on one path, 52 for names that begin with `$` in a replacement, 56 for
     /// empty paths.
     pub fn parse(change: &Change, array_filters: &[Doc], cx: &Cx<'_>) -> Result<Update> {
+        let filters = ArrayFilter::parse_all(array_filters, cx)?;
         Ok(Update(match change {
-            Change::Operators(doc) => Kind::Operators(Operators::parse(doc.raw(), array_filters, cx)?),
+            Change::Operators(doc) => Kind::Operators(Operators::parse(doc.raw(), filters, cx)?),
             Change::Replacement(doc) => {
                 check::replacement(doc.raw())?;
                 Kind::Replacement(doc.clone())
             }
-            Change::Pipeline(_) if !array_filters.is_empty() => {
+            Change::Pipeline(_) if !filters.is_empty() => {
                 return Err(Error::mongo(FAILED_TO_PARSE, "an update by a pipeline takes no array filters"));
             }
             Change::Pipeline(_) => return Err(Error::mongo(FAILED_TO_PARSE, "not here yet")),
@@ -102,15 +103,10 @@ impl Update {
     /// cannot work on, 40 where positional paths meet, 66 where `_id` would change, 52 for `$` names, 17419 and 15 for
     /// a document that grows too large or deep.
     pub fn apply(&self, doc: RawDoc<'_>, matched: Matched, cx: &Cx<'_>) -> Result<Option<Changed>> {
-        let changed = match &self.0 {
-            Kind::Operators(operators) => operators.apply(doc, matched, false, cx)?,
-            Kind::Replacement(new) => replace::replace(doc, new.raw(), cx)?,
-        };
-        let Some(changed) = changed else { return Ok(None) };
-        if !matches!(self.0, Kind::Replacement(_)) {
-            check::same_id(doc, changed.doc.raw())?;
+        match &self.0 {
+            Kind::Operators(operators) => operators.apply(doc, matched, false, cx),
+            Kind::Replacement(new) => replace::replace(doc, new.raw(), cx),
         }
-        Ok(Some(changed))
     }
 
     /// The document that an upsert inserts where nothing matched: the filter's equalities, changed by the update.
@@ -123,9 +119,7 @@ impl Update {
             Kind::Operators(operators) => {
                 let seed = seed::seed(filter)?;
                 let changed = operators.apply(seed.raw(), Matched::default(), true, cx)?;
-                let doc = changed.map_or_else(|| seed.clone(), |changed| changed.doc);
-                check::same_id(seed.raw(), doc.raw())?;
-                doc
+                changed.map_or(seed, |changed| changed.doc)
             }
         };
         insert::prepare(doc.raw(), new_id, insert::Names::Any, cx)

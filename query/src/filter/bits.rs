@@ -3,9 +3,10 @@
 //! Positions count from the least significant bit. A number is sign-extended without end; a binary value is
 //! little-endian and clear beyond its last byte.
 
-use storage::ValueRef;
+use storage::{Decimal128, ValueRef};
 
 use super::number::{integer, non_negative_integer};
+use crate::decimal::{self, Rounding};
 use crate::error::{Error, Result, number::BAD_VALUE};
 
 /// Bits that are tested together.
@@ -52,15 +53,17 @@ impl Bits {
         self.test
     }
 
-    /// Does the value pass? Only integral numbers and binary values can.
+    /// Does the value pass? Only whole numbers, decimals and binary values can.
     pub(super) fn holds(&self, value: ValueRef<'_>) -> bool {
         match value {
             ValueRef::Binary { bytes, .. } => self.check(|position| binary_bit(bytes, position)),
-            number => match number.as_i64() {
-                Some(number) => self.check(|position| number >> position.min(63) & 1 == 1),
-                None => false,
-            },
+            ValueRef::Decimal128(number) => self.check_number(rounded(number)),
+            number => number.as_i64().is_some_and(|number| self.check_number(number)),
         }
+    }
+
+    fn check_number(&self, number: i64) -> bool {
+        self.check(|position| number >> position.min(63) & 1 == 1)
     }
 
     fn check(&self, set: impl Fn(u32) -> bool) -> bool {
@@ -72,6 +75,11 @@ impl Bits {
             BitTest::AnyClear => !positions.all(set),
         }
     }
+}
+
+/// A decimal as MongoDB tests it: rounded to the even neighbour, and the least integer where it is out of range.
+fn rounded(number: Decimal128) -> i64 {
+    decimal::to_whole(number, Rounding::HalfEven).to_i64_exact().unwrap_or(i64::MIN)
 }
 
 fn binary_bit(bytes: &[u8], position: u32) -> bool {

@@ -214,13 +214,16 @@ fn read_options(_: &mut Reader<'_>, _: ValueRef<'_>, siblings: RawDoc<'_>) -> Re
 
 fn read_size(_: &mut Reader<'_>, value: ValueRef<'_>, _: RawDoc<'_>) -> Result<Option<Pred>> {
     let size = non_negative_integer("$size", value).map_err(|error| Error { number: number::BAD_VALUE, ..error })?;
-    Ok(Some(Pred::Size(size)))
+    match i32::try_from(size) {
+        Ok(_) => Ok(Some(Pred::Size(size))),
+        Err(_) => Err(bad(format!("$size must be a number of 32 bits, found {size}"))),
+    }
 }
 
 fn read_all(reader: &mut Reader<'_>, value: ValueRef<'_>, _: RawDoc<'_>) -> Result<Option<Pred>> {
     let ValueRef::Array(array) = value else { return Err(bad("$all needs an array")) };
     if array.is_empty() {
-        return Ok(Some(Pred::In(Members::new(Vec::new(), Vec::new(), None))));
+        return Ok(Some(Pred::Never));
     }
     let first_is_elem_match = array.iter().next().is_some_and(|first| elem_match_of(first).is_some());
     let preds = match first_is_elem_match {

@@ -184,6 +184,7 @@ impl Pred {
             Pred::Regex(pattern) => value.is_some_and(|value| pattern.matches(value)),
             Pred::Not(inner) => !inner.holds(value, cx)?,
             Pred::All(preds) => all_hold(preds, value, cx)?,
+            Pred::Never => false,
             Pred::Exists => value.is_some(),
             Pred::Type(kinds) => value.is_some_and(|value| kinds.contains(value.kind())),
             Pred::Mod { divisor, remainder } => {

@@ -13,13 +13,19 @@ pub struct Members {
 
 impl Members {
     /// Sorts the values by the order that the collation gives, and drops repeated ones.
-    pub fn new(mut values: Vec<Value>, patterns: Vec<Pattern>, collation: Option<&Collation>) -> Members {
+    pub fn new(values: Vec<Value>, patterns: Vec<Pattern>, collation: Option<&Collation>) -> Members {
+        let mut members = Members::sorted(values, patterns, collation);
+        members.values.dedup_by(|a, b| compare_with(a.as_ref(), b.as_ref(), collation).is_eq());
+        members
+    }
+
+    /// As [`Members::new`], but repeated values stay: an upsert takes a value from its filter only if it is the only one.
+    pub(super) fn sorted(mut values: Vec<Value>, patterns: Vec<Pattern>, collation: Option<&Collation>) -> Members {
         values.sort_by(|a, b| compare_with(a.as_ref(), b.as_ref(), collation));
-        values.dedup_by(|a, b| compare_with(a.as_ref(), b.as_ref(), collation).is_eq());
         Members { values, patterns }
     }
 
-    /// The values in rising order, each once.
+    /// The values in rising order.
     pub fn values(&self) -> &[Value] {
         &self.values
     }

@@ -29,6 +29,33 @@ pub(super) fn disjunction(mut members: Vec<Filter>, collation: Option<&Collation
     }
 }
 
+/// The filter without members whose outcome is known.
+pub(super) fn simplified(filter: Filter, collation: Option<&Collation>) -> Filter {
+    match filter {
+        Filter::Field(_, Pred::Never) => Filter::Always(false),
+        Filter::Field(_, Pred::Not(inner)) if matches!(*inner, Pred::Never) => Filter::Always(true),
+        Filter::And(members) => {
+            let members: Vec<Filter> = members.into_iter().map(|member| simplified(member, collation)).collect();
+            match members.iter().any(|member| matches!(member, Filter::Always(false))) {
+                true => Filter::Always(false),
+                false => conjunction(members),
+            }
+        }
+        Filter::Or(members) => {
+            let mut members: Vec<Filter> = members.into_iter().map(|member| simplified(member, collation)).collect();
+            if members.iter().any(|member| matches!(member, Filter::Always(true))) {
+                return Filter::Always(true);
+            }
+            members.retain(|member| !matches!(member, Filter::Always(false)));
+            match members.is_empty() {
+                true => Filter::Always(false),
+                false => disjunction(members, collation),
+            }
+        }
+        other => other,
+    }
+}
+
 /// The filter that holds where no member does.
 pub(super) fn negation(mut members: Vec<Filter>) -> Filter {
     members.sort_by(canonical);
@@ -55,6 +82,7 @@ fn single_or(mut members: Vec<Filter>, many: fn(Vec<Filter>) -> Filter) -> Filte
 fn equalities(members: Vec<Filter>, collation: Option<&Collation>) -> Filter {
     let mut paths = members.iter().map(|member| match member {
         Filter::Field(path, Pred::Cmp(CmpOp::Eq, _) | Pred::Regex(_)) => Some(path),
+        Filter::Field(path, Pred::In(one)) if one.values().len() == 1 && one.patterns().is_empty() => Some(path),
         _ => None,
     });
     let first: Option<Path> = paths.next().flatten().cloned();
@@ -64,10 +92,11 @@ fn equalities(members: Vec<Filter>, collation: Option<&Collation>) -> Filter {
         match member {
             Filter::Field(_, Pred::Cmp(_, value)) => values.push(value),
             Filter::Field(_, Pred::Regex(pattern)) => patterns.push(pattern),
+            Filter::Field(_, Pred::In(one)) => values.extend(one.values().iter().cloned()),
             _ => {}
         }
     }
-    Filter::Field(path, Pred::In(Members::new(values, patterns, collation)))
+    Filter::Field(path, Pred::In(Members::sorted(values, patterns, collation)))
 }
 
 /// MongoDB's order of the members of a list: by kind of condition, then by path, then by their own members. It decides
@@ -132,5 +161,6 @@ fn rank_of(pred: &Pred) -> u8 {
         },
         Pred::Not(_) => 40,
         Pred::Type(_) => 42,
+        Pred::Never => 45,
     }
 }

@@ -33,7 +33,8 @@ impl Filter {
     /// MongoDB's numbers: 2 for most malformed operands, 9 and 14 for wrong shapes and types, 51091 and 51108 for
     /// regular expressions, 15 for too deep nesting; `TooLarge` beyond the limits of conditions and `$in` values.
     pub fn parse(doc: RawDoc<'_>, cx: &Cx<'_>) -> Result<Filter> {
-        Reader { cx, nodes: 0, depth: 0, place: Place::Document }.filter(doc)
+        let filter = Reader { cx, nodes: 0, depth: 0, place: Place::Document }.filter(doc)?;
+        Ok(normal::simplified(filter, cx.collation))
     }
 
     /// Reads the condition of `$pull` or an array filter, which speaks of array elements.

@@ -8,8 +8,9 @@ use storage::{DocBuilder, Element, RawArray, RawDoc, ValueRef};
 use super::array::wrapped;
 use super::leaf::{Leaf, Outcome};
 use super::path::{bad, position};
+use super::rename::Moved;
 use super::tree::{Child, Choice, Elements, Fields, Node, child_named, merge};
-use super::{ArrayFilter, ChangedPath};
+use super::{ArrayFilter, ChangedPath, check};
 use crate::cx::Cx;
 use crate::error::number::PATH_NOT_VIABLE;
 use crate::error::{Code, Error, Result};
@@ -26,10 +27,14 @@ pub(super) struct Applier<'a> {
     /// Is the document new, by an upsert?
     pub(super) inserting: bool,
     /// The value that each rename moves, where there is one.
-    pub(super) moved: &'a [Option<ValueRef<'a>>],
+    pub(super) moved: &'a [Moved<'a>],
     /// The path of the place at work.
     pub(super) path: String,
     pub(super) changed: Vec<ChangedPath>,
+    /// Must the document keep the id that it has?
+    pub(super) keeps_id: bool,
+    /// Carry the operators out in the order of their paths instead of the document's, only to see which one fails.
+    pub(super) fields_in_order: bool,
 }
 
 /// What a child stands in.
@@ -40,9 +45,21 @@ enum Inside {
 }
 
 impl Applier<'_> {
+    /// Of several faults, the one that MongoDB reports: the first in the order of paths.
+    pub(super) fn first_fault(&mut self, fields: &Fields, doc: RawDoc<'_>) -> Option<Error> {
+        self.fields_in_order = true;
+        self.path.clear();
+        self.document(fields, doc, &mut DocBuilder::new()).err()
+    }
+
     /// Writes the fields of the document as they are afterwards.
     pub(super) fn document(&mut self, fields: &Fields, doc: RawDoc<'_>, out: &mut DocBuilder) -> Result<()> {
         let children = fields.children(self.matched, &self.path)?;
+        if self.fields_in_order {
+            return children
+                .iter()
+                .try_for_each(|(name, node)| self.child(node, name, doc.element(name), Inside::Document, out));
+        }
         let mut met = vec![false; children.len()];
         let mut missing = children.len();
         let mut elements = doc.elements();
@@ -70,6 +87,9 @@ impl Applier<'_> {
     /// Writes the elements of an array as they are afterwards; fields are positions.
     fn positions(&mut self, fields: &Fields, array: RawArray<'_>, out: &mut DocBuilder) -> Result<()> {
         let children = fields.children(self.matched, &self.path)?;
+        if self.fields_in_order {
+            return self.positions_in_order(&children, array);
+        }
         let mut wanted = self.by_position(&children, array)?.into_iter().peekable();
         let mut count = 0u32;
         for element in array.elements() {
@@ -85,6 +105,22 @@ impl Applier<'_> {
                 self.child(node, &position.to_string(), None, Inside::Array, out)?;
                 count = position.saturating_add(1);
             }
+        }
+        Ok(())
+    }
+
+    fn positions_in_order(&mut self, children: &[Child], array: RawArray<'_>) -> Result<()> {
+        let len = u32::try_from(array.len()).unwrap_or(u32::MAX);
+        for (name, node) in children {
+            let Some(position) = position(name) else {
+                self.dead_end(node, ValueRef::Array(array))?;
+                continue;
+            };
+            if position >= len && self.creates(node)? {
+                self.fill(len, position, &mut DocBuilder::new())?;
+            }
+            let element = array.elements().nth(usize::try_from(position).unwrap_or(usize::MAX));
+            self.child(node, name, element, Inside::Array, &mut DocBuilder::new())?;
         }
         Ok(())
     }
@@ -207,14 +243,14 @@ impl Applier<'_> {
         let value = element.map(Element::value);
         match (leaf.apply(value, &self.path, self.inserting, self.moved, self.cx)?, inside) {
             (Outcome::Keep, _) => element.into_iter().for_each(|element| out.put_element(element)),
-            (Outcome::Remove, Inside::Document) => self.note(true),
+            (Outcome::Remove, Inside::Document) => self.note(true)?,
             (Outcome::Remove, Inside::Array) => {
                 out.put(name, ValueRef::Null);
-                self.note(false);
+                self.note(false)?;
             }
             (Outcome::Rewrite(value), _) => {
                 out.put(name, value.as_ref());
-                self.note(false);
+                self.note(false)?;
             }
             (Outcome::Write(value), _) => {
                 let start = out.len() + 1 + name.len() + 1;
@@ -224,15 +260,23 @@ impl Applier<'_> {
                     element.kind() == value.as_ref().kind() && Some(element.value_bytes()) == written
                 });
                 if !same {
-                    self.note(false);
+                    self.note(false)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn note(&mut self, removed: bool) {
+    fn note(&mut self, removed: bool) -> Result<()> {
+        let head = self.path.split('.').next().unwrap_or_default();
+        if self.keeps_id && head == "_id" {
+            return Err(check::immutable_id());
+        }
+        if !removed && !self.inserting {
+            check::top_name(head)?;
+        }
         self.changed.push(ChangedPath { path: self.path.clone(), removed });
+        Ok(())
     }
 
     /// Does anything come to be where nothing is?
@@ -254,6 +298,9 @@ impl Applier<'_> {
     fn dead_end(&self, node: &Node, value: ValueRef<'_>) -> Result<()> {
         match node {
             Node::Leaf(leaf) if leaf.tolerates_dead_ends(self.inserting, self.moved) => Ok(()),
+            Node::Leaf(Leaf::RenameTo(place)) if matches!(self.moved.get(*place), Some(Err(_))) => {
+                self.moved.get(*place).cloned().transpose().map(drop)
+            }
             Node::Leaf(_) => {
                 let kind = value.kind().name();
                 let message = format!(

@@ -36,12 +36,6 @@ pub(super) fn whole(doc: RawDoc<'_>) -> Result<()> {
     bounded(doc)
 }
 
-/// Checks the fields at the top of a stored document that operators wrote.
-pub(super) fn top_names(paths: &[ChangedPath]) -> Result<()> {
-    let written = paths.iter().filter(|path| !path.removed);
-    written.map(|path| path.path.split('.').next().unwrap_or_default()).try_for_each(top_name)
-}
-
 /// Checks a document that operators made. Only what they changed can have become wrong.
 pub(super) fn changed(doc: RawDoc<'_>, paths: &[ChangedPath], moved: bool) -> Result<()> {
     let depth = paths.iter().map(|path| path.path.split('.').count()).max().unwrap_or(0);
@@ -51,22 +45,13 @@ pub(super) fn changed(doc: RawDoc<'_>, paths: &[ChangedPath], moved: bool) -> Re
     if may_be_deep { bounded(doc) } else { Ok(()) }
 }
 
-/// The id must be the same, to the bit.
-pub(super) fn same_id(old: RawDoc<'_>, new: RawDoc<'_>) -> Result<()> {
-    let (before, after) = (old.element("_id"), new.element("_id"));
-    let same = match (before, after) {
-        (Some(before), Some(after)) => before.kind() == after.kind() && before.value_bytes() == after.value_bytes(),
-        (None, _) => true,
-        (Some(_), None) => false,
-    };
-    match same {
-        true => Ok(()),
-        false => Err(Error::mongo(IMMUTABLE_FIELD, "`_id` cannot be changed; insert a new document instead")),
-    }
+/// The fault of an update that would change the id.
+pub(super) fn immutable_id() -> Error {
+    Error::mongo(IMMUTABLE_FIELD, "`_id` cannot be changed; insert a new document instead")
 }
 
 /// A name at the top of a document that an update writes.
-fn top_name(name: &str) -> Result<()> {
+pub(super) fn top_name(name: &str) -> Result<()> {
     match name {
         "$ref" | "$id" | "$db" => {
             Err(Error::mongo(INVALID_REFERENCE, format!("{name} is only for references inside of a field")))
@@ -95,7 +80,8 @@ pub(crate) fn id_names(id: ValueRef<'_>) -> Result<()> {
     Ok(())
 }
 
-fn size(doc: RawDoc<'_>) -> Result<()> {
+/// A document must not outgrow what can be stored.
+pub(super) fn size(doc: RawDoc<'_>) -> Result<()> {
     let bytes = doc.as_bytes().len();
     match bytes <= DOC_BYTES_MAX {
         true => Ok(()),

@@ -5,6 +5,7 @@ use storage::{Kind, Value, ValueRef, compare_with};
 use super::array::{AddToSet, Pull, Push};
 use super::number;
 use super::path::bad;
+use super::rename::Moved;
 use crate::cx::Cx;
 use crate::error::number::TYPE_MISMATCH;
 use crate::error::{Error, Result};
@@ -72,21 +73,21 @@ impl Written<'_> {
 
 impl Leaf {
     /// Does the operator write where nothing is? `moved` tells which renames have something to move.
-    pub(super) fn creates(&self, inserting: bool, moved: &[Option<ValueRef<'_>>]) -> bool {
+    pub(super) fn creates(&self, inserting: bool, moved: &[Moved<'_>]) -> bool {
         match self {
             Leaf::Unset | Leaf::RenameFrom(_) | Leaf::Pop { .. } | Leaf::Pull(_) => false,
             Leaf::SetOnInsert(_) => inserting,
-            Leaf::RenameTo(place) => moved.get(*place).is_some_and(Option::is_some),
+            Leaf::RenameTo(place) => moves(moved, *place),
             _ => true,
         }
     }
 
     /// Does the operator do nothing where its path cannot be followed, rather than fail?
-    pub(super) fn tolerates_dead_ends(&self, inserting: bool, moved: &[Option<ValueRef<'_>>]) -> bool {
+    pub(super) fn tolerates_dead_ends(&self, inserting: bool, moved: &[Moved<'_>]) -> bool {
         match self {
             Leaf::Unset | Leaf::RenameFrom(_) => true,
             Leaf::SetOnInsert(_) => !inserting,
-            Leaf::RenameTo(place) => moved.get(*place).is_none_or(Option::is_none),
+            Leaf::RenameTo(place) => !moves(moved, *place),
             _ => false,
         }
     }
@@ -97,7 +98,7 @@ impl Leaf {
         value: Option<ValueRef<'v>>,
         path: &str,
         inserting: bool,
-        moved: &[Option<ValueRef<'v>>],
+        moved: &[Moved<'v>],
         cx: &Cx<'_>,
     ) -> Result<Outcome<'v>> {
         Ok(match self {
@@ -105,11 +106,12 @@ impl Leaf {
             Leaf::SetOnInsert(new) if inserting => borrowed(new),
             Leaf::SetOnInsert(_) => Outcome::Keep,
             Leaf::Unset => removed(value),
-            Leaf::RenameFrom(place) if moved.get(*place).is_some_and(Option::is_some) => removed(value),
+            Leaf::RenameFrom(place) if moves(moved, *place) => removed(value),
             Leaf::RenameFrom(_) => Outcome::Keep,
-            Leaf::RenameTo(place) => match moved.get(*place).copied().flatten() {
-                Some(new) => Outcome::Write(Written::Borrowed(new)),
-                None => Outcome::Keep,
+            Leaf::RenameTo(place) => match moved.get(*place) {
+                Some(Ok(Some(new))) => Outcome::Write(Written::Borrowed(*new)),
+                Some(Err(fault)) => return Err(fault.clone()),
+                _ => Outcome::Keep,
             },
             Leaf::Add(by) => arithmetic(value, by, path, "$inc", number::add)?,
             Leaf::Multiply(by) => match value {
@@ -130,6 +132,11 @@ impl Leaf {
             Leaf::Pull(pull) => pull.apply(value, path, cx)?,
         })
     }
+}
+
+/// Has the rename something to move, or a fault to report?
+fn moves(moved: &[Moved<'_>], place: usize) -> bool {
+    !matches!(moved.get(place), Some(Ok(None)) | None)
 }
 
 fn borrowed(value: &Value) -> Outcome<'_> {

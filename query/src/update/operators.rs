@@ -7,7 +7,7 @@ use super::apply::Applier;
 use super::array::{AddToSet, Pull, Push, PushSort};
 use super::leaf::{BitOp, Leaf};
 use super::path::bad;
-use super::rename::Rename;
+use super::rename::{Moved, Rename};
 use super::tree::Fields;
 use super::{ArrayFilter, Changed, check};
 use crate::cx::Cx;
@@ -66,9 +66,7 @@ pub(super) struct Operators {
 }
 
 impl Operators {
-    pub(super) fn parse(doc: RawDoc<'_>, array_filters: &[Doc], cx: &Cx<'_>) -> Result<Operators> {
-        let filters = array_filters.iter().map(|doc| ArrayFilter::parse(doc.raw(), cx)).collect::<Result<Vec<_>>>()?;
-        check_names(&filters)?;
+    pub(super) fn parse(doc: RawDoc<'_>, filters: Vec<ArrayFilter>, cx: &Cx<'_>) -> Result<Operators> {
         let mut builder = Builder { root: Fields::default(), renames: Vec::new(), used: vec![false; filters.len()] };
         for (name, operands) in doc.iter() {
             let operator = UPDATE_OPERATORS.iter().find(|row| row.name == name).ok_or_else(|| unknown(name))?;
@@ -104,7 +102,7 @@ impl Operators {
         inserting: bool,
         cx: &Cx<'_>,
     ) -> Result<Option<Changed>> {
-        let moved = self.renames.iter().map(|rename| rename.source(doc)).collect::<Result<Vec<_>>>()?;
+        let moved: Vec<Moved<'_>> = self.renames.iter().map(|rename| rename.source(doc)).collect();
         let mut applier = Applier {
             cx,
             filters: &self.filters,
@@ -113,17 +111,18 @@ impl Operators {
             moved: &moved,
             path: String::new(),
             changed: Vec::new(),
+            keeps_id: doc.get("_id").is_some(),
+            fields_in_order: false,
         };
         let mut out = DocBuilder::with_capacity(doc.as_bytes().len() + 64);
-        applier.document(&self.root, doc, &mut out)?;
+        if let Err(fault) = applier.document(&self.root, doc, &mut out) {
+            return Err(applier.first_fault(&self.root, doc).unwrap_or(fault));
+        }
         let paths = applier.changed;
         if paths.is_empty() {
             return Ok(None);
         }
         let doc = out.finish();
-        if !inserting {
-            check::top_names(&paths)?;
-        }
         check::changed(doc.raw(), &paths, !self.renames.is_empty())?;
         Ok(Some(Changed { doc, paths }))
     }
@@ -149,10 +148,11 @@ impl Builder {
         })
     }
 
+    /// Both ends take part in the update; the source is looked at first, as MongoDB does.
     fn rename(&mut self, from: &str, to: ValueRef<'_>, filters: &[ArrayFilter]) -> Result<()> {
         let place = self.renames.len();
+        self.add(from, Leaf::RenameFrom(place), filters)?;
         let rename = Rename::read(from, to)?;
-        self.add(rename.from(), Leaf::RenameFrom(place), filters)?;
         self.add(rename.to(), Leaf::RenameTo(place), filters)?;
         self.renames.push(rename);
         Ok(())
@@ -160,6 +160,17 @@ impl Builder {
 }
 
 impl ArrayFilter {
+    /// Reads the array filters of an update, each under its own name.
+    pub(super) fn parse_all(docs: &[Doc], cx: &Cx<'_>) -> Result<Vec<ArrayFilter>> {
+        let filters = docs.iter().map(|doc| ArrayFilter::parse(doc.raw(), cx)).collect::<Result<Vec<_>>>()?;
+        for (place, filter) in filters.iter().enumerate() {
+            if filters.iter().take(place).any(|other| other.name == filter.name) {
+                return Err(parse_fault(format!("two array filters are named {:?}", filter.name)));
+            }
+        }
+        Ok(filters)
+    }
+
     /// Reads a filter whose conditions all begin with one name: `{"e.grade": {$gt: 5}}`.
     fn parse(doc: RawDoc<'_>, cx: &Cx<'_>) -> Result<ArrayFilter> {
         let filter = Filter::parse_for_element(doc, cx)?;
@@ -185,15 +196,6 @@ impl ArrayFilter {
             ))),
         }
     }
-}
-
-fn check_names(filters: &[ArrayFilter]) -> Result<()> {
-    for (place, filter) in filters.iter().enumerate() {
-        if filters.iter().take(place).any(|other| other.name == filter.name) {
-            return Err(parse_fault(format!("two array filters are named {:?}", filter.name)));
-        }
-    }
-    Ok(())
 }
 
 fn parse_fault(message: String) -> Error {

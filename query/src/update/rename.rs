@@ -6,6 +6,9 @@ use super::path::{bad, check_static, position, steps};
 use crate::error::number::{IMMUTABLE_FIELD, PATH_NOT_VIABLE};
 use crate::error::{Error, Result};
 
+/// The value that a rename moves, where there is one, or why it cannot be moved.
+pub(super) type Moved<'d> = Result<Option<ValueRef<'d>>>;
+
 /// One move of a value.
 #[derive(Clone, Debug)]
 pub(super) struct Rename {
@@ -22,19 +25,14 @@ impl Rename {
         if to.contains('\0') {
             return Err(bad("the target path of $rename must not contain a NUL character"));
         }
+        steps(to)?;
         check_static(from)?;
         check_static(to)?;
-        steps(from)?;
-        steps(to)?;
         let rename = Rename { from: Path::new(from), to: Path::new(to) };
         if rename.from.starts_with(&rename.to) || rename.to.starts_with(&rename.from) {
             return Err(bad(format!("$rename needs two paths apart from each other, found {from:?} and {to:?}")));
         }
         Ok(rename)
-    }
-
-    pub(super) fn from(&self) -> &str {
-        self.from.as_str()
     }
 
     pub(super) fn to(&self) -> &str {
@@ -45,7 +43,7 @@ impl Rename {
     ///
     /// # Errors
     /// 28 where the source path leads through a value without fields; 2 where either path leads through an array.
-    pub(super) fn source<'d>(&self, doc: RawDoc<'d>) -> Result<Option<ValueRef<'d>>> {
+    pub(super) fn source<'d>(&self, doc: RawDoc<'d>) -> Moved<'d> {
         let mut value = ValueRef::Document(doc);
         let mut through_array = false;
         for part in self.from.parts() {

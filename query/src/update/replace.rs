@@ -13,6 +13,7 @@ const ID_IS_ARRAY: i32 = 54;
 
 /// The new document with the old one's id; `None` where both are the same.
 pub(super) fn replace(old: RawDoc<'_>, new: RawDoc<'_>, cx: &Cx<'_>) -> Result<Option<Changed>> {
+    check::whole(new)?;
     let id = match (old.get("_id"), new.get("_id")) {
         (Some(old), Some(new)) if old == new => Some(new),
         (Some(old), Some(new)) => return Err(altered(old, new)),
@@ -22,7 +23,7 @@ pub(super) fn replace(old: RawDoc<'_>, new: RawDoc<'_>, cx: &Cx<'_>) -> Result<O
     if doc.as_bytes() == old.as_bytes() {
         return Ok(None);
     }
-    check::whole(doc.raw())?;
+    check::size(doc.raw())?;
     let paths = diff::paths(old, doc.raw());
     Ok(Some(Changed { doc, paths }))
 }

@@ -223,6 +223,9 @@ impl Args {
     }
 
     fn find(&self) -> Result<Find> {
+        if let Some(ValueRef::Null) = self.0.as_ref().as_doc().and_then(|args| args.get("filter")) {
+            return Err(mismatch("filter", "an object", ValueRef::Null));
+        }
         Ok(Find {
             projection: self.doc("projection")?,
             sort: self.doc("sort")?,
