@@ -23,23 +23,21 @@ impl Bound {
     /// The box around the arcs of a chain of vertices.
     pub fn of_chain(vertices: impl Iterator<Item = Vector>) -> Bound {
         let mut bound = Bound::NONE;
-        let mut previous: Option<Vector> = None;
+        let mut previous: Option<(Vector, f64, f64)> = None;
         for vertex in vertices {
-            let arc = Bound::of_pair(previous.unwrap_or(vertex), vertex);
+            let (lat, lng) = (vertex.latitude(), vertex.longitude());
+            let (from, from_lat, from_lng) = previous.unwrap_or((vertex, lat, lng));
+            let arc = Bound {
+                lat: Latitudes::from_point_pair(from_lat, lat),
+                lng: Longitudes::from_point_pair(from_lng, lng),
+            };
             bound = if previous.is_some() { bound.union(&arc) } else { arc };
-            if let Some(previous) = previous {
-                bound.add_bulge(previous, vertex);
+            if previous.is_some() {
+                bound.add_bulge(from, vertex);
             }
-            previous = Some(vertex);
+            previous = Some((vertex, lat, lng));
         }
         bound
-    }
-
-    fn of_pair(a: Vector, b: Vector) -> Bound {
-        Bound {
-            lat: Latitudes::from_point_pair(a.latitude(), b.latitude()),
-            lng: Longitudes::from_point_pair(a.longitude(), b.longitude()),
-        }
     }
 
     /// Widens the latitudes where an arc bends further north or south than its ends.
@@ -71,6 +69,19 @@ impl Bound {
 
     pub fn contains_point(&self, point: Vector) -> bool {
         self.lat.contains(point.latitude()) && self.lng.contains(point.longitude())
+    }
+
+    /// The box grown by an angle on all sides; all longitudes where that is near a pole.
+    pub fn widened(&self, margin: f64) -> Bound {
+        let lat = self.lat.expanded(margin);
+        let high = lat.lo < -FRAC_PI_2 || lat.hi > FRAC_PI_2;
+        // Towards the poles, longitudes are closer: there the margin is more of them.
+        let stretch = lat.lo.abs().max(lat.hi.abs()).min(FRAC_PI_2).cos();
+        if high || margin >= stretch {
+            Bound { lat, lng: FULL }
+        } else {
+            Bound { lat, lng: self.lng.expanded(margin / stretch) }
+        }
     }
 
     pub fn intersects(&self, other: &Bound) -> bool {
@@ -144,5 +155,15 @@ impl Space {
         let half = Vector::new(high_x - low_x, high_y - low_y, high_z - low_z) * 0.5;
         let reach = half.x * normal.x.abs() + half.y * normal.y.abs() + half.z * normal.z.abs();
         center.dot(normal).abs() <= reach + PADDING
+    }
+
+    /// Squared distance in space from a point to the box, nought inside.
+    pub fn distance2(&self, point: Vector) -> f64 {
+        let beyond = |at: f64, low: f64, high: f64| (low - at).max(at - high).max(0.0);
+        let [low_x, low_y, low_z] = self.min;
+        let [high_x, high_y, high_z] = self.max;
+        let away =
+            Vector::new(beyond(point.x, low_x, high_x), beyond(point.y, low_y, high_y), beyond(point.z, low_z, high_z));
+        away.norm2()
     }
 }

@@ -1,6 +1,6 @@
 //! Caps: circles on the globe.
 
-use super::cells::{cell_holds, leaf_cell};
+use super::cells::{LEAF_REACH, cell_holds, leaf_cell};
 use super::geometry::Body;
 use super::vector::Vector;
 use s2::cell::Cell;
@@ -14,9 +14,6 @@ pub(super) struct Cap {
     height: f64,
     radius: f64,
 }
-
-/// Wider than any leaf cell, in radians.
-const LEAF_WIDTH: f64 = 1e-8;
 
 impl Cap {
     /// The cap of `radius` radians (not negative, perhaps infinite).
@@ -38,7 +35,7 @@ impl Cap {
 
     /// A cap that also holds every leaf cell which this one touches.
     pub fn widened(&self) -> Cap {
-        Cap::new(self.center, self.radius + LEAF_WIDTH)
+        Cap::new(self.center, self.radius + LEAF_REACH)
     }
 
     /// Does the cap contain the geometry?
@@ -58,10 +55,10 @@ impl Cap {
     /// Does the cap reach the leaf cell of the point?
     fn covers_point(&self, point: Vector) -> bool {
         let distance = self.center.angle(point);
-        if distance <= self.radius - LEAF_WIDTH {
+        if distance <= self.radius - LEAF_REACH {
             return true;
         }
-        distance <= self.radius + LEAF_WIDTH && self.meets_cell(&leaf_cell(point))
+        distance <= self.radius + LEAF_REACH && self.meets_cell(&leaf_cell(point))
     }
 
     fn has(&self, point: Vector) -> bool {

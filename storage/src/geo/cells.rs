@@ -4,6 +4,9 @@ use super::vector::Vector;
 use s2::cell::Cell;
 use s2::cellid::CellID;
 
+/// More than any point of a leaf cell is away from a point that counts as that leaf, in radians.
+pub(super) const LEAF_REACH: f64 = 1e-8;
+
 /// The leaf cell that a point lies in, about a centimetre wide: points count as this cell where edges are concerned.
 pub(super) fn leaf(point: Vector) -> CellID {
     CellID::from(&point.to_s2())

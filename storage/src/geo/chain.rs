@@ -6,7 +6,8 @@
 use super::bound::Space;
 use super::crossing::{Crosser, Crossing};
 use super::fault::GeoFault;
-use super::vector::Vector;
+use super::vector::{Vector, chord2_to_arc};
+use std::ops::Range;
 
 /// Chains with fewer arcs than this are searched arc by arc.
 const TREE_ARCS_MIN: usize = 32;
@@ -85,6 +86,11 @@ impl Chain {
         self.levels.push(level);
     }
 
+    /// Does an arc come as near to a point as `margin` radians, which must be small? Errs on the side of yes.
+    pub fn comes_near(&self, point: Vector, margin: f64) -> bool {
+        self.nearest(point, margin * margin).1.is_some()
+    }
+
     /// Writes into `found` the indexes, rising, of all arcs whose boxes may overlap the area.
     pub fn near(&self, area: &Space, found: &mut Vec<usize>) {
         self.select(found, |boxed| boxed.overlaps(area));
@@ -99,13 +105,7 @@ impl Chain {
         }
     }
 
-    fn descend(
-        &self,
-        level: usize,
-        nodes: std::ops::Range<usize>,
-        found: &mut Vec<usize>,
-        test: &impl Fn(&Space) -> bool,
-    ) {
+    fn descend(&self, level: usize, nodes: Range<usize>, found: &mut Vec<usize>, test: &impl Fn(&Space) -> bool) {
         let Some(boxes) = self.levels.get(level) else { return };
         for (node, boxed) in boxes.iter().enumerate().take(nodes.end).skip(nodes.start) {
             if !test(boxed) {
@@ -115,6 +115,48 @@ impl Chain {
             match level.checked_sub(1) {
                 None => found.extend(below.start..below.end.min(self.arcs())),
                 Some(next) => self.descend(next, below, found, test),
+            }
+        }
+    }
+}
+
+/// The nearest arc so far, and its squared distance in space.
+type Nearest = (f64, Option<(Vector, Vector)>);
+
+impl Chain {
+    /// The arc nearest to a point and its squared distance in space; no arc where all are at least `limit` away.
+    pub fn nearest(&self, point: Vector, limit: f64) -> Nearest {
+        let mut best = (limit, None);
+        match self.levels.last() {
+            None => self.nearest_of(point, 0..self.arcs(), &mut best),
+            Some(top) => self.nearest_below(point, self.levels.len() - 1, 0..top.len(), &mut best),
+        }
+        best
+    }
+
+    fn nearest_of(&self, point: Vector, arcs: Range<usize>, best: &mut Nearest) {
+        for index in arcs {
+            let (a, b) = self.arc(index);
+            let chord2 = chord2_to_arc(point, a, b);
+            if chord2 < best.0 {
+                *best = (chord2, Some((a, b)));
+            }
+        }
+    }
+
+    fn nearest_below(&self, point: Vector, level: usize, nodes: Range<usize>, best: &mut Nearest) {
+        let Some(boxes) = self.levels.get(level) else { return };
+        let nodes = boxes.iter().enumerate().take(nodes.end).skip(nodes.start);
+        let mut nodes: Vec<(f64, usize)> = nodes.map(|(node, boxed)| (boxed.distance2(point), node)).collect();
+        nodes.sort_by(|left, right| left.0.total_cmp(&right.0));
+        for (distance, node) in nodes {
+            if distance >= best.0 {
+                return;
+            }
+            let below = node * FAN..(node + 1) * FAN;
+            match level.checked_sub(1) {
+                None => self.nearest_of(point, below.start..below.end.min(self.arcs()), best),
+                Some(next) => self.nearest_below(point, next, below, best),
             }
         }
     }

@@ -132,7 +132,7 @@ impl Parts {
 
     /// Is the point inside one of the polygons, or on an edge?
     fn covers_point(&self, point: Vector, effort: &mut Effort) -> Result<bool, GeoFault> {
-        any(&self.polygons, |polygon| covers_point(polygon, point, effort))
+        any(&self.polygons, |polygon| polygon.covers_point(point, effort))
     }
 
     fn contains(&self, other: &Parts, effort: &mut Effort) -> Result<bool, GeoFault> {
@@ -231,10 +231,6 @@ impl Winding {
         // Larger than a hemisphere: meeting a polygon, holes or not, means meeting its shell.
         polygon.rings().next().map_or(Ok(false), |shell| self.ring.intersects(shell, effort))
     }
-}
-
-fn covers_point(polygon: &Polygon, point: Vector, effort: &mut Effort) -> Result<bool, GeoFault> {
-    Ok(polygon.contains_point(point) || polygon.meets_cell(&leaf_cell(point), effort)?)
 }
 
 fn any<T>(items: &[T], mut test: impl FnMut(&T) -> Result<bool, GeoFault>) -> Result<bool, GeoFault> {

@@ -6,7 +6,7 @@ use super::chain::{Chain, Effort, any_meeting};
 use super::crossing::Crossing;
 use super::fault::GeoFault;
 use super::ring::Ring;
-use super::vector::{Vector, distance_to_arc, nearest_on_arc};
+use super::vector::{Vector, nearest_on_arc};
 use s2::cell::Cell;
 
 /// A line through at least two vertices.
@@ -71,11 +71,11 @@ impl Line {
 
 /// Distance in radians from a point to the nearest arc of some chains.
 pub(super) fn distance_to_chains<'a>(chains: impl Iterator<Item = &'a Chain>, point: Vector) -> f64 {
-    let mut nearest = (10.0, None);
-    for (a, b) in chains.flat_map(Chain::iter) {
-        let distance = distance_to_arc(point, a, b);
-        if distance < nearest.0 {
-            nearest = (distance, Some((a, b)));
+    let mut nearest = (f64::INFINITY, None);
+    for chain in chains {
+        let (chord2, arc) = chain.nearest(point, nearest.0);
+        if arc.is_some() {
+            nearest = (chord2, arc);
         }
     }
     nearest.1.map_or(f64::INFINITY, |(a, b)| point.angle(nearest_on_arc(point, a, b)))

@@ -1,6 +1,6 @@
 //! Nearest first: the argument of `$near`, `$nearSphere` and `$geoNear`, distances, and rings of cells to read.
 
-use super::cover::{Meeting, Quad, Region, merged, ranges_of, search_region, without};
+use super::cover::{Meeting, Quad, Region, merged, ranges_of, ring_cells, without};
 use super::fault::GeoFault;
 use super::geometry::{Body, EARTH_RADIUS_METERS, Geometry, Place};
 use super::grid::Grid;
@@ -93,14 +93,15 @@ impl Near {
     }
 
     /// The nearest geometry among the values of a field, if it lies within the distances asked for. Give all values
-    /// found at the path; an array of geometries counts element by element. `None` where there is no geometry.
+    /// found at the path; an array of geometries counts element by element. `None` where there is no geometry. Values
+    /// are taken to come from an index, which has checked them.
     pub fn nearest<'a>(&self, values: impl IntoIterator<Item = ValueRef<'a>>) -> Option<Nearest<'a>> {
         let mut best: Option<(f64, ValueRef<'a>)> = None;
         for value in values {
-            let whole = Geometry::stored(value).ok();
+            let whole = Geometry::indexed(value).ok();
             let elements = value.as_array().filter(|_| whole.is_none());
             let elements = elements.into_iter().flat_map(RawArray::iter);
-            let parts = elements.filter_map(|element| Some((Geometry::stored(element).ok()?, element)));
+            let parts = elements.filter_map(|element| Some((Geometry::indexed(element).ok()?, element)));
             for (geometry, location) in whole.into_iter().map(|whole| (whole, value)).chain(parts) {
                 let closer = |distance: &f64| best.is_none_or(|(least, _)| *distance < least);
                 best = self.measure(&geometry).filter(closer).map(|distance| (distance, location)).or(best);
@@ -122,7 +123,7 @@ impl Near {
     /// Is the nearest geometry, at this distance, within the distances asked for?
     fn accepts(&self, distance: f64, location: ValueRef<'_>) -> bool {
         let (low, high) = self.limits();
-        match (self.metric, Geometry::stored(location)) {
+        match (self.metric, Geometry::indexed(location)) {
             (Metric::Plane, Ok(Geometry(Body::Place(place)))) => {
                 let excess = |radius| self.place.flat.excess(place.flat, radius);
                 excess(low) >= 0.0 && excess(high) <= 0.0
@@ -231,7 +232,10 @@ fn metres(name: &'static str, value: ValueRef<'_>) -> Result<f64, GeoFault> {
 
 /// Radius of the first ring on the globe, beyond the least distance asked for.
 const FIRST_RADIUS_METERS: f64 = 500.0;
-/// A ring that found less than this is followed by one that is four times as wide, otherwise by one twice as wide.
+/// A ring that found nothing is followed by one so much wider; one that found few by one half that, otherwise twice
+/// as wide.
+const GROWTH_MAX: f64 = 8.0;
+/// From this many on, a ring did not find few.
 const FOUND_ENOUGH: usize = 16;
 
 /// Ever wider rings around a point, each as ranges of cells that no earlier ring has read.
@@ -282,7 +286,11 @@ impl Rings {
             return None;
         }
         if !self.read.is_empty() {
-            self.width *= if found < FOUND_ENOUGH { 4.0 } else { 2.0 };
+            self.width *= match found {
+                0 => GROWTH_MAX,
+                1..FOUND_ENOUGH => GROWTH_MAX / 2.0,
+                _ => 2.0,
+            };
         }
         let (inner, outer) = (self.reached, (self.reached + self.width).min(self.end));
         self.finished = outer >= self.end;
@@ -300,7 +308,7 @@ impl Search {
     fn ranges(&self, inner: f64, outer: f64) -> Vec<(u64, u64)> {
         let (least, most) = (inner / EARTH_RADIUS_METERS, outer / EARTH_RADIUS_METERS);
         match *self {
-            Search::Globe(center) => ranges_of(&search_region(&Annulus { center, least, most })),
+            Search::Globe(center) => ranges_of(&ring_cells(&Annulus { center, least, most })),
             Search::Plane(center, grid) => grid.ranges_around(center, outer),
             Search::GlobeOnGrid(center, grid) => grid.ranges_in_all(&boxes_around(center, most)),
         }
@@ -325,6 +333,10 @@ impl Region for Annulus {
             Meeting::Inside if self.least > 0.0 => Meeting::Partly,
             meeting => meeting,
         }
+    }
+
+    fn disc(&self) -> Option<(Vector, f64)> {
+        Some((self.center, self.most + 1e-8))
     }
 }
 

@@ -30,12 +30,18 @@ impl Geometry {
     pub fn stored(value: ValueRef<'_>) -> Result<Geometry, GeoFault> {
         read(value, Source::Stored)
     }
+
+    /// Reads a value that an index has taken in, without checking again that rings do not cross.
+    pub(super) fn indexed(value: ValueRef<'_>) -> Result<Geometry, GeoFault> {
+        read(value, Source::Indexed)
+    }
 }
 
 #[derive(Clone, Copy, PartialEq)]
 enum Source {
     Query,
     Stored,
+    Indexed,
 }
 
 /// What `crs` says.
@@ -124,14 +130,14 @@ fn object_geometry(object: RawDoc<'_>, source: Source) -> Result<Geometry, GeoFa
     let name = type_name(object)?;
     let body = match name {
         "Point" => Body::Place(point(object)?),
-        "GeometryCollection" => Body::Parts(collection(object)?),
+        "GeometryCollection" => Body::Parts(collection(object, source)?),
         "Polygon" if crs(object, true)? == Crs::Winding => match source {
             Source::Query => Body::Winding(Box::new(winding(object)?)),
-            Source::Stored => return Err(GeoFault::WindingStored),
+            Source::Stored | Source::Indexed => return Err(GeoFault::WindingStored),
         },
         _ => {
             let mut parts = Parts::default();
-            add(object, name, &mut parts)?;
+            add(object, name, source, &mut parts)?;
             Body::Parts(parts)
         }
     };
@@ -144,7 +150,7 @@ fn type_name(object: RawDoc<'_>) -> Result<&str, GeoFault> {
 }
 
 /// Adds the parts of any geometry but a collection.
-fn add(object: RawDoc<'_>, name: &str, parts: &mut Parts) -> Result<(), GeoFault> {
+fn add(object: RawDoc<'_>, name: &str, source: Source, parts: &mut Parts) -> Result<(), GeoFault> {
     let coordinates = object.get("coordinates");
     match name {
         "Point" => parts.points.extend(point(object)?.sphere),
@@ -156,7 +162,7 @@ fn add(object: RawDoc<'_>, name: &str, parts: &mut Parts) -> Result<(), GeoFault
             if crs(object, true)? == Crs::Winding {
                 return Err(GeoFault::WindingStored);
             }
-            parts.polygons.push(polygon(coordinates)?);
+            parts.polygons.push(polygon(coordinates, source)?);
         }
         "MultiPoint" => {
             plain(object)?;
@@ -168,14 +174,14 @@ fn add(object: RawDoc<'_>, name: &str, parts: &mut Parts) -> Result<(), GeoFault
         }
         "MultiPolygon" => {
             plain(object)?;
-            parts.polygons.extend(each(coordinates, "MultiPolygon", |value| polygon(Some(value)))?);
+            parts.polygons.extend(each(coordinates, "MultiPolygon", |value| polygon(Some(value), source))?);
         }
         _ => return Err(GeoFault::UnknownType(name.to_owned())),
     }
     Ok(())
 }
 
-fn collection(object: RawDoc<'_>) -> Result<Parts, GeoFault> {
+fn collection(object: RawDoc<'_>, source: Source) -> Result<Parts, GeoFault> {
     let geometries = object.get("geometries").and_then(ValueRef::as_array).ok_or(GeoFault::GeometriesNotArray)?;
     if geometries.is_empty() {
         return Err(GeoFault::GeometriesEmpty);
@@ -187,7 +193,7 @@ fn collection(object: RawDoc<'_>) -> Result<Parts, GeoFault> {
         if name == "GeometryCollection" {
             return Err(GeoFault::GeometriesNested);
         }
-        add(member, name, &mut parts)?;
+        add(member, name, source, &mut parts)?;
     }
     Ok(parts)
 }
@@ -231,7 +237,7 @@ fn line(value: Option<ValueRef<'_>>) -> Result<Line, GeoFault> {
 }
 
 /// The ring through the positions of an array, which must return to where they began.
-fn ring(value: ValueRef<'_>) -> Result<Ring, GeoFault> {
+fn ring(value: ValueRef<'_>, source: Source) -> Result<Ring, GeoFault> {
     let mut vertices = positions(Some(value), "Polygon")?;
     match (vertices.first(), vertices.last()) {
         (Some(first), Some(last)) if first == last => {}
@@ -244,31 +250,37 @@ fn ring(value: ValueRef<'_>) -> Result<Ring, GeoFault> {
         return Err(GeoFault::RingTooShort);
     }
     let ring = Ring::new(vertices);
-    ring.check()?;
+    if source != Source::Indexed {
+        ring.check()?;
+    }
     Ok(ring)
 }
 
-fn polygon(value: Option<ValueRef<'_>>) -> Result<Polygon, GeoFault> {
+fn polygon(value: Option<ValueRef<'_>>, source: Source) -> Result<Polygon, GeoFault> {
     let array = value.and_then(ValueRef::as_array).ok_or(GeoFault::CoordinatesNotArray("Polygon"))?;
     let mut rings = array.iter();
-    let shell = ring(rings.next().ok_or(GeoFault::PolygonEmpty)?)?.normalized();
+    let shell = ring(rings.next().ok_or(GeoFault::PolygonEmpty)?, source)?.normalized();
     let mut holes = Vec::new();
     let mut effort = Effort::new();
     for value in rings {
-        let hole = ring(value)?.normalized();
-        if !shell.contains(&hole, &mut effort)? {
+        let hole = ring(value, source)?.normalized();
+        if source != Source::Indexed && !shell.contains(&hole, &mut effort)? {
             return Err(GeoFault::HoleOutside);
         }
         holes.push(hole);
     }
-    Polygon::new(shell, holes)
+    let polygon = Polygon::new(shell, holes);
+    if source != Source::Indexed {
+        polygon.check()?;
+    }
+    Ok(polygon)
 }
 
 fn winding(object: RawDoc<'_>) -> Result<Winding, GeoFault> {
     let array = object.get("coordinates").and_then(ValueRef::as_array);
     let mut rings = array.ok_or(GeoFault::CoordinatesNotArray("Polygon"))?.iter();
     match (rings.next(), rings.next()) {
-        (Some(only), None) => Ok(Winding::new(ring(only)?)),
+        (Some(only), None) => Ok(Winding::new(ring(only, Source::Query)?)),
         _ => Err(GeoFault::WindingOneRing),
     }
 }

@@ -1,6 +1,7 @@
 //! Polygons: one outer ring, and holes in it.
 
 use super::bound::{Bound, Space};
+use super::cells::{LEAF_REACH, leaf_cell};
 use super::chain::{Chain, Effort};
 use super::crossing::{Crosser, Crossing, meeting_point, toggles_at_vertex};
 use super::fault::GeoFault;
@@ -28,13 +29,16 @@ impl Polygon {
         Polygon { shell, holes: Vec::new() }
     }
 
-    /// A polygon of a shell and holes, all normalized, checked by the rules of a GeoJSON polygon.
-    pub fn new(shell: Ring, holes: Vec<Ring>) -> Result<Polygon, GeoFault> {
-        let polygon = Polygon { shell, holes };
-        polygon.check_shared_arcs()?;
-        polygon.check_crossings()?;
-        polygon.check_holes()?;
-        Ok(polygon)
+    /// A polygon of a shell and holes, all normalized and checked each by itself.
+    pub const fn new(shell: Ring, holes: Vec<Ring>) -> Polygon {
+        Polygon { shell, holes }
+    }
+
+    /// Checks how the rings lie to each other by the rules of GeoJSON.
+    pub fn check(&self) -> Result<(), GeoFault> {
+        self.check_shared_arcs()?;
+        self.check_crossings()?;
+        self.check_holes()
     }
 
     fn check_shared_arcs(&self) -> Result<(), GeoFault> {
@@ -100,6 +104,16 @@ impl Polygon {
     /// Is the point inside? Points of the edge are dealt to one side or the other.
     pub fn contains_point(&self, point: Vector) -> bool {
         self.bound().contains_point(point) && self.rings().filter(|ring| ring.contains_point(point)).count() % 2 == 1
+    }
+
+    /// Is the point inside, or is it so close that its leaf cell touches the polygon?
+    pub fn covers_point(&self, point: Vector, effort: &mut Effort) -> Result<bool, GeoFault> {
+        if self.contains_point(point) {
+            return Ok(true);
+        }
+        // Away from all edges, the leaf is outside as the point is; that saves nearly all of the dear comparisons.
+        let close = self.shell.reaches(point) && self.chains().any(|chain| chain.comes_near(point, LEAF_REACH));
+        if close { self.meets_cell(&leaf_cell(point), effort) } else { Ok(false) }
     }
 
     /// Does the polygon contain all of the other one?

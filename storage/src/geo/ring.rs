@@ -4,12 +4,12 @@
 //! the arcs between it and that point, so every point is in exactly one of two neighbouring rings.
 
 use super::bound::{Bound, Space};
+use super::cells::LEAF_REACH;
 use super::chain::{Chain, Effort, any_meeting, crosses_itself};
 use super::crossing::{Crosser, Crossing, Wedge, WedgeRelation};
 use super::fault::GeoFault;
 use super::vector::{Vector, in_order, turn};
 use s2::cell::Cell;
-use std::collections::HashSet;
 use std::f64::consts::FRAC_PI_2;
 
 /// A ring of at least three vertices.
@@ -17,6 +17,8 @@ use std::f64::consts::FRAC_PI_2;
 pub(super) struct Ring {
     chain: Chain,
     bound: Bound,
+    /// The bound and what a leaf cell reaches beyond it.
+    reach: Bound,
     origin_inside: bool,
 }
 
@@ -37,11 +39,11 @@ impl Ring {
     /// The ring through these vertices, which are not checked (see [`Ring::check`]).
     pub fn new(vertices: Vec<Vector>) -> Ring {
         let chain = Chain::new(vertices, true);
-        let mut ring = Ring { chain, bound: Bound::ALL, origin_inside: false };
+        let mut ring = Ring { chain, bound: Bound::ALL, reach: Bound::ALL, origin_inside: false };
         let (before, at, after) = (ring.vertex(0), ring.vertex(1), ring.vertex(2));
         let vertex_inside = in_order(at.reference(), before, after, at);
         ring.origin_inside = vertex_inside != ring.contains_point(at);
-        ring.bound = ring.measure();
+        ring.measure();
         ring
     }
 
@@ -50,8 +52,8 @@ impl Ring {
         Ring::new(cell.vertices().into_iter().map(Vector::of_s2).collect())
     }
 
-    /// The box around the inside: wider than the box around the edge where a pole is inside.
-    fn measure(&self) -> Bound {
+    /// Sets the box around the inside: wider than the box around the edge where a pole is inside.
+    fn measure(&mut self) {
         let first = self.vertex(0);
         let mut bound = Bound::of_chain(self.chain.vertices().iter().copied().chain([first]));
         if self.contains_point(Vector::new(0.0, 0.0, 1.0)) {
@@ -61,13 +63,15 @@ impl Ring {
         if bound.lng.is_full() && self.contains_point(Vector::new(0.0, 0.0, -1.0)) {
             bound.lat.lo = -FRAC_PI_2;
         }
-        bound
+        self.bound = bound;
+        self.reach = bound.widened(LEAF_REACH);
     }
 
     /// What makes the ring unusable: a vertex met twice, or arcs that cross.
     pub fn check(&self) -> Result<(), GeoFault> {
-        let mut seen = HashSet::with_capacity(self.chain.vertices().len());
-        if !self.chain.vertices().iter().all(|vertex| seen.insert(vertex.bits())) {
+        let mut seen: Vec<[u64; 3]> = self.chain.vertices().iter().map(|vertex| vertex.bits()).collect();
+        seen.sort_unstable();
+        if seen.windows(2).any(|pair| matches!(pair, [one, next] if one == next)) {
             return Err(GeoFault::RingTouchesItself);
         }
         if crosses_itself(&self.chain, &mut Effort::new())? {
@@ -91,10 +95,10 @@ impl Ring {
     fn inverted(self) -> Ring {
         let covers_pole = self.bound.lat.lo <= -FRAC_PI_2 || self.bound.lat.hi >= FRAC_PI_2;
         let vertices: Vec<Vector> = self.chain.vertices().iter().rev().copied().collect();
-        let mut ring =
-            Ring { chain: Chain::new(vertices, true), bound: Bound::ALL, origin_inside: !self.origin_inside };
+        let chain = Chain::new(vertices, true);
+        let mut ring = Ring { chain, bound: Bound::ALL, reach: Bound::ALL, origin_inside: !self.origin_inside };
         if covers_pole {
-            ring.bound = ring.measure();
+            ring.measure();
         }
         ring
     }
@@ -160,6 +164,11 @@ impl Ring {
             inside ^= crosser.toggles(to);
         }
         inside
+    }
+
+    /// Can the leaf cell of the point lie in the ring's bound?
+    pub fn reaches(&self, point: Vector) -> bool {
+        self.reach.contains_point(point)
     }
 
     /// Does this ring contain the other one with its inside?

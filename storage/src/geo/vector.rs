@@ -231,14 +231,16 @@ fn sign(number: f64) -> i8 {
     i8::from(number > 0.0) - i8::from(number < 0.0)
 }
 
-/// Distance in radians from `x` to the nearest point of the arc `a`–`b`.
-pub(super) fn distance_to_arc(x: Vector, a: Vector, b: Vector) -> f64 {
+/// Squared distance in space from `x` to the nearest point of the arc `a`–`b`: orders arcs as angles would, without
+/// trigonometry.
+pub(super) fn chord2_to_arc(x: Vector, a: Vector, b: Vector) -> f64 {
     let normal = a.stable_cross(b);
     if is_left(normal, a, x) && is_left(x, b, normal) {
-        return (x.dot(normal).abs() / normal.norm()).min(1.0).asin();
+        let height = x.dot(normal);
+        let sine2 = (height * height / normal.norm2()).min(1.0);
+        return 2.0 * sine2 / (1.0 + (1.0 - sine2).sqrt());
     }
-    let chord2 = (x - a).norm2().min((x - b).norm2());
-    2.0 * (0.5 * chord2.sqrt()).min(1.0).asin()
+    (x - a).norm2().min((x - b).norm2())
 }
 
 /// The point of the arc `a`–`b` that is nearest to `x`.
