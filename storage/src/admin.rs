@@ -198,10 +198,10 @@ impl Store {
         self.inner.pipeline.submit(submission)
     }
 
-    /// Notes that documents with arrays are about to enter indexes.
-    pub(crate) fn mark_multikey(&self, coll: &Collection, marks: &[(IndexId, u32)]) -> Result<()> {
+    /// Notes that documents with arrays are about to enter an index.
+    pub(crate) fn mark_multikey(&self, coll: &Collection, id: IndexId, bits: u32) -> Result<()> {
         self.edit_index_of(coll, |index| {
-            for (_, bits) in marks.iter().filter(|(id, _)| *id == index.id) {
+            if index.id == id {
                 index.multikey |= bits;
             }
         })

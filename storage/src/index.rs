@@ -261,7 +261,9 @@ fn cells_of_field(index: &Index, field: &IndexField, doc: RawDoc<'_>) -> Result<
 pub fn geo_values<'d>(value: ValueRef<'d>, parts: &[Part], found: &mut Vec<ValueRef<'d>>) {
     let Some((part, rest)) = parts.split_first() else {
         match value {
-            ValueRef::Array(list) if list.get(0).is_some_and(|first| !first.kind().is_number()) => found.extend(list.iter()),
+            ValueRef::Array(list) if list.get(0).is_some_and(|first| !first.kind().is_number()) => {
+                found.extend(list.iter())
+            }
             other => found.push(other),
         }
         return;

@@ -28,6 +28,7 @@ mod stats;
 mod store;
 #[cfg(test)]
 mod tests;
+mod txn;
 mod value;
 mod witness;
 mod write;
@@ -50,5 +51,6 @@ pub use order::{compare, compare_documents, compare_with, number};
 pub use path::{Part, Path};
 pub use stats::CollectionStats;
 pub use store::{Changes, Docs, Entries, FORMAT_VERSION, IndexEntry, Options, Store, View};
+pub use txn::Txn;
 pub use value::{Kind, Value, ValueRef};
 pub use write::{Changed, Edit};

@@ -451,3 +451,115 @@ fn records_belong_to_their_environment() {
     assert_eq!(view.records(7, b).expect("reads").len(), 1);
     assert!(view.catalog().env("a").is_none());
 }
+
+fn by_id(store: &Store, coll: &Collection, id: i32) -> (Rid, Doc) {
+    store.view().doc_by_id(coll, ValueRef::Int32(id)).expect("reads").expect("there")
+}
+
+fn mail_of(doc: &Doc) -> i64 {
+    doc.get("mail").and_then(ValueRef::as_i64).expect("a number")
+}
+
+#[test]
+fn the_first_committer_wins() {
+    let store = Store::in_memory(options()).expect("opens");
+    let (_, coll) = prepare(&store);
+    store.insert(&coll, &person(1, 0, &[])).expect("inserts").1.wait().expect("durable");
+    let (rid, _) = by_id(&store, &coll, 1);
+    let set = |txn: &mut Txn, mail| {
+        txn.change(&coll, rid, |_| Ok::<_, Error>(Edit::Update(person(1, mail, &[]))))
+            .expect("changes")
+            .expect("there");
+    };
+    let (mut first, mut second) = (store.begin(), store.begin());
+    set(&mut first, 1);
+    set(&mut second, 2);
+    assert_eq!(second.doc_by_id(&coll, ValueRef::Int32(1)).expect("reads").map(|(_, doc)| mail_of(&doc)), Some(2));
+    assert_eq!(mail_of(&by_id(&store, &coll, 1).1), 0, "nobody else sees it");
+    first.commit().expect("commits").expect("changed").wait().expect("durable");
+    assert!(matches!(second.commit(), Err(Error::Conflict)));
+    assert_eq!(mail_of(&by_id(&store, &coll, 1).1), 1);
+    let mut third = store.begin();
+    set(&mut third, 3);
+    store
+        .change(&coll, rid, |_| Ok::<_, Error>(Edit::Remove))
+        .expect("removes")
+        .expect("there")
+        .ticket
+        .wait()
+        .expect("durable");
+    assert!(matches!(third.commit(), Err(Error::Conflict)), "a plain write counts as well");
+    assert_sound(&store);
+}
+
+#[test]
+fn unique_keys_can_be_swapped_inside_a_transaction() {
+    let store = Store::in_memory(options()).expect("opens");
+    let (env, coll) = prepare(&store);
+    let _ = store.create_index(env, "c", &spec("mail", &["mail"], true)).expect("makes");
+    wait_ready(&store, env, "mail");
+    for id in 1..=2 {
+        store.insert(&coll, &person(id, id, &[])).expect("inserts").1.wait().expect("durable");
+    }
+    let coll = collection(&store, env);
+    let mut txn = store.begin();
+    let mut set = |id, mail| {
+        let (rid, _) = by_id(&store, &coll, id);
+        txn.change(&coll, rid, |_| Ok::<_, Error>(Edit::Update(person(id, mail, &[]))))
+    };
+    assert!(matches!(set(1, 2), Err(Error::Duplicate { .. })));
+    set(1, 9).expect("free");
+    set(2, 1).expect("given up by the other");
+    set(1, 2).expect("given up by the other");
+    assert!(matches!(txn.insert(&coll, &person(3, 1, &[])), Err(Error::Duplicate { .. })));
+    txn.insert(&coll, &person(3, 3, &[])).expect("free");
+    txn.commit().expect("commits").expect("changed").wait().expect("durable");
+    assert_eq!([1, 2, 3].map(|id| mail_of(&by_id(&store, &coll, id).1)), [2, 1, 3]);
+    assert_sound(&store);
+}
+
+#[test]
+fn transfers_keep_the_sum() {
+    let store = Store::in_memory(options()).expect("opens");
+    let (_, coll) = prepare(&store);
+    for id in 0..4 {
+        store.insert(&coll, &person(id, 100, &[])).expect("inserts").1.wait().expect("durable");
+    }
+    std::thread::scope(|scope| {
+        for seed in 0..6u64 {
+            let (store, coll) = (&store, &coll);
+            scope.spawn(move || (0..60).for_each(|turn| transfer(store, coll, seed * 1000 + turn)));
+        }
+        for _ in 0..200 {
+            let view = store.view();
+            let sum: i64 = (0..4)
+                .map(|id| {
+                    view.doc_by_id(&coll, ValueRef::Int32(id)).expect("reads").map_or(0, |(_, doc)| mail_of(&doc))
+                })
+                .sum();
+            assert_eq!(sum, 400);
+        }
+    });
+    assert_sound(&store);
+}
+
+/// Moves one between two accounts; starts over on a conflict.
+fn transfer(store: &Store, coll: &std::sync::Arc<Collection>, seed: u64) {
+    let (from, to) =
+        (i32::try_from(seed % 4).expect("small"), i32::try_from((seed + 1 + seed / 4 % 3) % 4).expect("small"));
+    loop {
+        let mut txn = store.begin();
+        for (id, difference) in [(from, -1), (to, 1)] {
+            let (rid, _) = txn.doc_by_id(coll, ValueRef::Int32(id)).expect("reads").expect("there");
+            let add = |doc: &Doc| {
+                Ok::<_, Error>(Edit::Update(person(id, i32::try_from(mail_of(doc)).expect("small") + difference, &[])))
+            };
+            txn.change(coll, rid, add).expect("changes").expect("there");
+        }
+        match txn.commit() {
+            Ok(ticket) => return drop(ticket.expect("changed").wait().expect("durable")),
+            Err(Error::Conflict) => {}
+            Err(other) => panic!("{other}"),
+        }
+    }
+}

@@ -11,6 +11,7 @@ use crate::catalog::{Collection, FieldOrder, Index, IndexField, IndexState};
 use crate::changes::Change;
 use crate::commit::{DocWrite, Submission, Ticket};
 use crate::doc::{Doc, Element, RawDoc};
+use crate::engine::Batch;
 use crate::error::{Error, Result};
 use crate::index::{self, Entry, EntrySet};
 use crate::key::{self, IndexId, Note, Rid, Seq, Space};
@@ -43,10 +44,14 @@ pub struct Changed {
 
 /// A commit under preparation: documents, entries, and the unique keys that must be free.
 #[derive(Default)]
-struct Prepared {
-    submission: Submission,
+pub(crate) struct Prepared {
+    docs: Vec<DocWrite>,
+    removed: Vec<(Entry, bool)>,
+    added: Vec<Entry>,
     claims: Vec<Claim>,
-    multikey: Vec<(IndexId, u32)>,
+    multikey: Vec<(Arc<Collection>, IndexId, u32)>,
+    /// Further changes of the same commit.
+    pub(crate) batch: Batch,
 }
 
 /// A unique key that a document wants.
@@ -54,6 +59,12 @@ struct Claim {
     index: Arc<Index>,
     key: Vec<u8>,
     rid: Rid,
+}
+
+impl Claim {
+    fn duplicate(&self) -> Error {
+        Error::Duplicate { index: self.index.name.clone(), key: describe(&self.index, &self.key) }
+    }
 }
 
 impl Store {
@@ -67,7 +78,7 @@ impl Store {
             let coll = self.current(coll)?;
             let mut prepared = Prepared::default();
             prepared.document(&coll, rid, None, Some(doc), false)?;
-            match self.commit(&coll, prepared) {
+            match self.commit(prepared) {
                 Err(Error::Conflict) => {}
                 outcome => return outcome.map(|ticket| (rid, ticket)),
             }
@@ -97,7 +108,7 @@ impl Store {
             };
             let mut prepared = Prepared::default();
             prepared.document(&coll, rid, Some(&before), after.as_ref(), replaced)?;
-            match self.commit(&coll, prepared) {
+            match self.commit(prepared) {
                 Err(Error::Conflict) => {}
                 outcome => return Ok(Some(Changed { before, after, ticket: outcome? })),
             }
@@ -134,7 +145,7 @@ impl Store {
         coll: &Collection,
         index: &Arc<Index>,
         rids: &[Rid],
-        note: impl Fn(u32, &mut crate::engine::Batch),
+        note: impl Fn(u32, &mut Batch),
     ) -> Result<(u32, Ticket)> {
         let _locks = self.inner.locks.docs(rids.iter().copied());
         let mut prepared = Prepared::default();
@@ -145,21 +156,29 @@ impl Store {
             multikey |= set.multikey;
             prepared.add(index, *rid, set.entries);
         }
-        note(multikey, &mut prepared.submission.batch);
-        self.commit(coll, prepared).map(|ticket| (multikey, ticket))
+        note(multikey, &mut prepared.batch);
+        self.commit(prepared).map(|ticket| (multikey, ticket))
     }
 
-    fn commit(&self, coll: &Collection, prepared: Prepared) -> Result<Ticket> {
+    /// Checks unique keys and hands the commit in.
+    ///
+    /// # Errors
+    /// `Conflict`: prepare it again, the collection's indexes changed. `Duplicate`, `Halted`, `Closed`.
+    pub(crate) fn commit(&self, prepared: Prepared) -> Result<Ticket> {
         if !prepared.multikey.is_empty() {
-            self.mark_multikey(coll, &prepared.multikey)?;
+            for (coll, index, bits) in &prepared.multikey {
+                self.mark_multikey(coll, *index, *bits)?;
+            }
             return Err(Error::Conflict); // to be prepared again with the marked index
         }
         check_claims(&prepared.claims)?;
         let _locks = self.inner.locks.keys(prepared.claims.iter().map(|claim| claim.key.as_slice()));
         for claim in &prepared.claims {
-            self.check_free(claim)?;
+            if !prepared.frees(&claim.key) {
+                self.check_free(claim)?;
+            }
         }
-        self.inner.pipeline.submit(prepared.submission)
+        self.inner.pipeline.submit(prepared.into_submission())
     }
 
     fn check_free(&self, claim: &Claim) -> Result<()> {
@@ -169,17 +188,58 @@ impl Store {
             None => self.view().holder(&claim.key)?,
         };
         match holder {
-            Some(holder) if holder != claim.rid => {
-                Err(Error::Duplicate { index: claim.index.name.clone(), key: describe(&claim.index, &claim.key) })
-            }
+            Some(holder) if holder != claim.rid => Err(claim.duplicate()),
             _ => Ok(()),
         }
     }
 }
 
 impl Prepared {
+    /// The unique keys that these changes give up and take.
+    pub(crate) fn unique_keys(&self) -> impl Iterator<Item = (&[u8], Option<Rid>)> {
+        let given_up = self.removed.iter().filter(|(_, unique)| *unique).map(|(entry, _)| (entry.key.as_slice(), None));
+        given_up.chain(self.claims.iter().map(|claim| (claim.key.as_slice(), Some(claim.rid))))
+    }
+
+    /// Checks each unique key that is wanted; `holder` says who holds it.
+    ///
+    /// # Errors
+    /// `Duplicate`, and what `holder` answers.
+    pub(crate) fn check_claims(&self, holder: impl Fn(&[u8]) -> Result<Option<Rid>>) -> Result<()> {
+        for claim in self.claims.iter().filter(|claim| !self.frees(&claim.key)) {
+            if holder(&claim.key)?.is_some_and(|holder| holder != claim.rid) {
+                return Err(claim.duplicate());
+            }
+        }
+        Ok(())
+    }
+
+    fn frees(&self, key: &[u8]) -> bool {
+        self.removed.iter().any(|(entry, unique)| *unique && entry.key == key)
+    }
+
+    /// Removals first: a key that one document gives up may be taken by another in the same commit.
+    fn into_submission(self) -> Submission {
+        let mut submission = Submission { docs: self.docs, batch: Batch::default(), unique: Vec::new() };
+        for (entry, unique) in self.removed {
+            submission.batch.delete(Space::Index, &entry.key);
+            if unique {
+                submission.unique.push((entry.key, None));
+            }
+        }
+        for entry in &self.added {
+            submission.batch.put(Space::Index, &entry.key, &entry.value);
+        }
+        submission.unique.extend(self.claims.into_iter().map(|claim| (claim.key, Some(claim.rid))));
+        submission.batch.append(&self.batch);
+        submission
+    }
+
     /// Adds what happens to one document and its entries.
-    fn document(
+    ///
+    /// # Errors
+    /// `TooLarge`, `ParallelArrays`, `Unindexable`.
+    pub(crate) fn document(
         &mut self,
         coll: &Arc<Collection>,
         rid: Rid,
@@ -197,14 +257,14 @@ impl Prepared {
         }
         let (before, after) = (before.cloned(), after.cloned());
         let change = Change { env: coll.env, coll: coll.id, rid, before, after, replaced };
-        self.submission.docs.push(DocWrite { coll: coll.clone(), change });
+        self.docs.push(DocWrite { coll: coll.clone(), change });
         Ok(())
     }
 
     /// Adds the difference of a document's entries in one index.
     fn entries(
         &mut self,
-        coll: &Collection,
+        coll: &Arc<Collection>,
         index: &Arc<Index>,
         rid: Rid,
         before: Option<&Doc>,
@@ -221,31 +281,20 @@ impl Prepared {
         };
         let (old, new) = (of(before)?, of(after)?);
         if new.multikey & !index.multikey != 0 {
-            self.multikey.push((index.id, new.multikey));
+            self.multikey.push((coll.clone(), index.id, new.multikey));
         }
         let (gone, added) = difference(old.entries, new.entries);
-        self.remove(index, gone);
+        self.removed.extend(gone.into_iter().map(|entry| (entry, index.unique)));
         self.add(index, rid, added);
         Ok(())
     }
 
-    fn remove(&mut self, index: &Index, entries: Vec<Entry>) {
-        for entry in entries {
-            self.submission.batch.delete(Space::Index, &entry.key);
-            if index.unique {
-                self.submission.unique.push((entry.key, None));
-            }
-        }
-    }
-
     fn add(&mut self, index: &Arc<Index>, rid: Rid, entries: Vec<Entry>) {
-        for entry in entries {
-            self.submission.batch.put(Space::Index, &entry.key, &entry.value);
-            if index.unique {
-                self.claims.push(Claim { index: index.clone(), key: entry.key.clone(), rid });
-                self.submission.unique.push((entry.key, Some(rid)));
-            }
+        if index.unique {
+            let claim = |entry: &Entry| Claim { index: index.clone(), key: entry.key.clone(), rid };
+            self.claims.extend(entries.iter().map(claim));
         }
+        self.added.extend(entries);
     }
 }
 
@@ -254,7 +303,7 @@ fn check_claims(claims: &[Claim]) -> Result<()> {
     let mut wanted: HashMap<&[u8], Rid> = HashMap::with_capacity(claims.len());
     for claim in claims {
         if wanted.insert(&claim.key, claim.rid).is_some_and(|other| other != claim.rid) {
-            return Err(Error::Duplicate { index: claim.index.name.clone(), key: describe(&claim.index, &claim.key) });
+            return Err(claim.duplicate());
         }
     }
     Ok(())
