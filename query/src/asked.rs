@@ -63,7 +63,15 @@ impl Asked {
 
     /// What the planner needs to know.
     pub(crate) fn wanted<'a>(&'a self, db: &Db, need: Option<u64>, rows: RowsWanted) -> Wanted<'a> {
-        Wanted { filter: &self.filter, order: &self.order, collation: self.collation.as_ref(), need, hint: None, avoid_scan: db.avoid_scans, rows }
+        Wanted {
+            filter: &self.filter,
+            order: &self.order,
+            collation: self.collation.as_ref(),
+            need,
+            hint: None,
+            avoid_scan: db.avoid_scans,
+            rows,
+        }
     }
 }
 

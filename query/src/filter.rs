@@ -10,6 +10,7 @@
 
 mod bits;
 mod field;
+mod geo;
 mod leak;
 mod matches;
 mod members;
@@ -21,6 +22,7 @@ mod schema;
 mod text;
 mod types;
 
+use storage::geo::{Near, Shape};
 use storage::{Collation, Path, Value};
 
 use crate::expr::Expr;
@@ -28,6 +30,7 @@ use crate::expr::Expr;
 pub use bits::{BitTest, Bits};
 pub use field::FIELD_OPERATORS;
 pub(crate) use field::is_field_operator;
+pub use geo::nearest;
 pub use matches::Matched;
 pub use members::Members;
 pub(crate) use number::integer as whole_number;
@@ -95,6 +98,10 @@ pub enum Pred {
     ElemValue(Vec<Pred>),
     /// A number or binary value with these bits.
     Bits(Bits),
+    /// A geometry in the shape, or meeting it.
+    Geo(Box<Shape>),
+    /// A geometry within the distances; the results are ordered by distance.
+    Near(Box<Near>),
 }
 
 /// How a value compares with an operand.

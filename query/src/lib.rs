@@ -28,9 +28,9 @@ mod random;
 mod rules;
 mod session;
 pub mod sort;
-pub mod update;
 #[cfg(test)]
 mod tests;
+pub mod update;
 mod variables;
 mod write;
 

@@ -193,7 +193,8 @@ impl Grasp<'_> {
             self.cx.tick()?;
             let view = self.db.store.view();
             let coll = collection(&view, self.session, self.collection)?;
-            let wanted = grant(self.session, action(verb), self.asked.wanted(self.db, Some(1), RowsWanted::Documents))?.ask();
+            let wanted =
+                grant(self.session, action(verb), self.asked.wanted(self.db, Some(1), RowsWanted::Documents))?.ask();
             let plan = choose(&view, &coll, &wanted)?;
             if too_long(&plan, place) {
                 return Ok(First::TooLong);

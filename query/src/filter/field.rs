@@ -2,6 +2,7 @@
 
 use storage::{RawArray, RawDoc, Value, ValueRef};
 
+use super::geo::{read_intersects, read_within};
 use super::number::{non_negative_integer, truncated};
 use super::parse::{Place, Reader, bad, no_script};
 use super::{BitTest, Bits, CmpOp, KindSet, Members, Pattern, Pred, leak};
@@ -53,6 +54,12 @@ pub const FIELD_OPERATORS: &[FieldOperator] = &[
     operator("$bitsAnySet", "at least one bit of the mask is 1", |_, value, _| bits(BitTest::AnySet, value)),
     operator("$bitsAllClear", "every bit of the mask is 0", |_, value, _| bits(BitTest::AllClear, value)),
     operator("$bitsAnyClear", "at least one bit of the mask is 0", |_, value, _| bits(BitTest::AnyClear, value)),
+    operator("$geoWithin", "a geometry inside of the shape", read_within),
+    operator("$within", "old name of $geoWithin", read_within),
+    operator("$geoIntersects", "a geometry that meets the shape", read_intersects),
+    operator("$near", "documents nearest first, through a geo index", near_not_first),
+    operator("$nearSphere", "as $near, on the globe", near_not_first),
+    operator("$geoNear", "old name of $near", near_not_first),
 ];
 
 const fn operator(name: &'static str, help: &'static str, read: Read) -> FieldOperator {
@@ -62,6 +69,9 @@ const fn operator(name: &'static str, help: &'static str, read: Read) -> FieldOp
 impl Reader<'_> {
     /// The predicates of an operator document such as `{$gt: 1, $lt: 5}`.
     pub(super) fn preds(&mut self, doc: RawDoc<'_>) -> Result<Vec<Pred>> {
+        if let Some(near) = self.near(doc)? {
+            return Ok(vec![near]);
+        }
         let mut preds = Vec::new();
         for (name, value) in doc.iter() {
             self.count()?;
@@ -302,6 +312,11 @@ fn holds_value_operators(doc: RawDoc<'_>) -> bool {
     let first = doc.iter().next().map(|(name, _)| name).unwrap_or_default();
     let at_top = super::TOP_OPERATORS.iter().any(|operator| operator.name == first) || first == "$where";
     begins_with_operator(doc) && !is_reference && !at_top
+}
+
+/// Reached only where the operator does not begin its document: [`Reader::near`] reads it otherwise.
+fn near_not_first(_: &mut Reader<'_>, _: ValueRef<'_>, siblings: RawDoc<'_>) -> Result<Option<Pred>> {
+    Err(bad(format!("$near takes a point, and stands first under its field; found {}", ValueRef::Document(siblings))))
 }
 
 fn bits(test: BitTest, value: ValueRef<'_>) -> Result<Option<Pred>> {

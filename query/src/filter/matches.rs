@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 
 use storage::{Collation, Kind, Part, RawArray, RawDoc, ValueRef, compare_with};
 
+use super::geo::nearest;
 use super::number::truncated;
 use super::{CmpOp, Filter, Pred};
 use crate::cx::Cx;
@@ -36,6 +37,7 @@ impl Filter {
     /// Faults of expressions, and the deadline.
     pub fn matched(&self, doc: RawDoc<'_>, cx: &Cx<'_>) -> Result<Option<Matched>> {
         match self {
+            Filter::Field(path, Pred::Near(near)) => Ok(found(nearest(path, near, doc).is_some())),
             Filter::Field(path, pred) => Walk { pred, cx }.path(doc, path.parts()),
             Filter::And(members) => conjunction(members, doc, cx),
             Filter::Or(members) => Ok(found(any(members, doc, cx)?)),
@@ -196,6 +198,8 @@ impl Pred {
                 _ => false,
             },
             Pred::Bits(bits) => value.is_some_and(|value| bits.holds(value)),
+            Pred::Geo(shape) => value.map_or(Ok(false), |value| shape.matches(value))?,
+            Pred::Near(near) => near.nearest(value).is_some(),
         })
     }
 

@@ -161,6 +161,8 @@ fn rank_of(pred: &Pred) -> u8 {
         },
         Pred::Not(_) => 40,
         Pred::Type(_) => 42,
+        Pred::Geo(_) => 43,
         Pred::Never => 45,
+        Pred::Near(_) => 46,
     }
 }

@@ -34,7 +34,9 @@ impl Filter {
     /// regular expressions, 15 for too deep nesting; `TooLarge` beyond the limits of conditions and `$in` values.
     pub fn parse(doc: RawDoc<'_>, cx: &Cx<'_>) -> Result<Filter> {
         let filter = Reader { cx, nodes: 0, depth: 0, place: Place::Document }.filter(doc)?;
-        Ok(normal::simplified(filter, cx.collation))
+        let filter = normal::simplified(filter, cx.collation);
+        filter.check_near()?;
+        Ok(filter)
     }
 
     /// Reads the condition of `$pull` or an array filter, which speaks of array elements.

@@ -1,12 +1,14 @@
 //! A database as plain as can be: a list of documents for each collection, every command carried out the slow and
 //! obvious way. It judges the real one, and answers the specification data by itself.
 
+use query::filter::nearest;
 use query::sort::{Meta, Sort};
 use query::update::Update;
 use query::{
     Aggregate, Change, Code, Command, Cx, Deadline, Delete, Distinct, DistinctValues, Error, Filter, Find,
     FindAndModify, Insert, Limits, Random, Reply, Result, Updated, Variables, parse_collation,
 };
+use storage::geo::Metric;
 use storage::{Collation, Doc, RawDoc, Value, ValueRef};
 
 /// Every collection with its documents in the order of their insertion.
@@ -33,6 +35,8 @@ struct Index {
     sparse: bool,
     partial: Option<Filter>,
     collation: Option<Collation>,
+    /// Fields that are not ordered by value, with their kind: `2d`, `2dsphere`, `text` …
+    special: Vec<(String, String)>,
 }
 
 #[derive(Debug)]
@@ -148,13 +152,42 @@ impl Model {
         if find.projection.is_some() {
             return Err(Error::new(Code::NotSupported, "projections are not here yet"));
         }
+        self.check_special(&find.collection, &filter)?;
         let mut docs = matching(self.docs(&find.collection), &filter, &cx)?;
-        if let Some(sort) = sort {
-            docs = sorted(docs, &sort, &cx)?;
+        match (sort, filter.near()) {
+            (Some(sort), Some(_)) if sort.is_natural() => return Err(Error::mongo(2, "$near has an order of its own")),
+            (Some(sort), _) => docs = sorted(docs, &sort, &cx)?,
+            (None, Some((path, near))) => {
+                let distance =
+                    |doc: &Doc| nearest(path, near, doc.raw()).map_or(f64::INFINITY, |nearest| nearest.distance);
+                docs.sort_by(|a, b| distance(a).total_cmp(&distance(b)));
+            }
+            (None, None) => {}
         }
         let skip = usize::try_from(find.skip).unwrap_or(usize::MAX);
         let limit = find.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         Ok(docs.into_iter().skip(skip).take(limit).collect())
+    }
+
+    /// Some conditions are only answered through an index of their own kind.
+    fn check_special(&self, collection: &str, filter: &Filter) -> Result<()> {
+        let indexes = self.find_collected(collection).map_or(&[][..], |collected| &collected.indexes);
+        let has = |path: &str, kind: &str| {
+            indexes
+                .iter()
+                .flat_map(|index| &index.special)
+                .any(|(of, is)| (path.is_empty() || of == path) && is == kind)
+        };
+        if holds_text(filter) && !has("", "text") {
+            return Err(Error::mongo(27, "$text needs a text index"));
+        }
+        let Some((path, near)) = filter.near() else { return Ok(()) };
+        let served = match near.metric() {
+            Metric::Plane => has(path.as_str(), "2d"),
+            Metric::Meters => has(path.as_str(), "2dsphere"),
+            Metric::Radians => has(path.as_str(), "2d") || has(path.as_str(), "2dsphere"),
+        };
+        if served { Ok(()) } else { Err(Error::mongo(291, "$near needs a geo index on its field")) }
     }
 
     fn count(&self, find: &Find) -> Result<u64> {
@@ -326,6 +359,13 @@ impl Model {
 
 type Update_ = query::Update;
 
+fn holds_text(filter: &Filter) -> bool {
+    match filter {
+        Filter::And(members) | Filter::Or(members) | Filter::Nor(members) => members.iter().any(holds_text),
+        other => matches!(other, Filter::Text(_)),
+    }
+}
+
 fn places(docs: &[Doc], filter: &Filter, cx: &Cx<'_>) -> Result<Vec<usize>> {
     let mut places = Vec::new();
     for (place, doc) in docs.iter().enumerate() {
@@ -394,6 +434,7 @@ impl Index {
             sparse: truth("sparse"),
             partial: partial.map(|partial| Filter::parse(partial, &cx)).transpose()?,
             collation: asked.collation,
+            special: key.iter().filter_map(|(path, kind)| Some((path.to_owned(), kind.as_str()?.to_owned()))).collect(),
         })
     }
 
