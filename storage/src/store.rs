@@ -92,9 +92,13 @@ impl Store {
     /// # Errors
     /// `NewerFormat`, `LostCommits`, `Corrupt`, `Io` (also where another process holds the folder).
     pub fn open(folder: &Path, options: Options) -> Result<Store> {
+        let parent = folder.parent().filter(|parent| !folder.exists() && !parent.as_os_str().is_empty());
         std::fs::create_dir_all(folder).map_err(|error| Error::Io(format!("{}: {error}", folder.display())))?;
-        let engine = Engine::Rocks(Rocks::open(&folder.join("db"), &options.rocks)?);
         let witness = Witness::open(&folder.join("witness"))?;
+        let engine = Engine::Rocks(open_rocks(&folder.join("db"), &options, witness.1)?);
+        // The names of `db` and `witness`, and that of a new folder, must last as long as what is in them.
+        sync_names(folder)?;
+        parent.map_or(Ok(()), sync_names)?;
         Store::start(engine, options, Some(witness), Some(folder.to_path_buf()))
     }
 
@@ -440,6 +444,27 @@ impl Changes<'_> {
         let seq = Seq(key::trailing_u64(key).unwrap_or_default());
         changes::decode(seq, &Bytes::copy_from_slice(value)).map(|(commit, _)| Some(commit))
     }
+}
+
+/// Opens the engine. A log that is damaged in the middle is opened up to the damage if nothing acknowledged is missing
+/// then: a power cut leaves such a log when the disk had written some later pages of what was not synced yet.
+fn open_rocks(folder: &Path, options: &Options, acknowledged: Seq) -> Result<Rocks> {
+    let damage = match Rocks::open(folder, &options.rocks) {
+        Err(error @ Error::Corrupt { .. }) => error,
+        outcome => return outcome,
+    };
+    let Ok(before) = Rocks::before_damage(folder, &options.rocks) else { return Err(damage) };
+    let (found, _) = last_commit(&Engine::Rocks(before).snapshot())?;
+    if found < acknowledged && !options.accept_loss {
+        return Err(Error::LostCommits { found: found.0, acknowledged: acknowledged.0 });
+    }
+    Rocks::open_up_to_damage(folder, &options.rocks)
+}
+
+/// Makes the names in a folder survive power loss: syncing a file does not promise that.
+fn sync_names(folder: &Path) -> Result<()> {
+    let synced = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|error| Error::Io(format!("{}: {error}", folder.display())))
 }
 
 /// A range of encoded fields as whole keys of an index.
