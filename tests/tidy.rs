@@ -33,7 +33,7 @@ const FOREIGN: &[(&str, &str)] = &[
     (concat!("<<<", "<<<<"), "an unresolved merge"),
 ];
 /// Names that say nothing about their contents.
-const EMPTY_NAMES: &[&str] = &["util", "utils", "helper", "helpers", "common", "misc", "shared", "stuff", "types"];
+const EMPTY_NAMES: &[&str] = &["util", "utils", "helper", "helpers", "common", "misc", "shared", "stuff"];
 
 /// Inside a crate: place, what it may not name, and why. Cargo forbids the wrong edges between crates already.
 const WALLS: &[(&str, &[&str], &str)] = &[
@@ -123,7 +123,7 @@ fn tidy() {
 fn has_a_head(source: &Source) -> Vec<String> {
     let begins = |marks: &[&str]| marks.iter().any(|mark| source.text.starts_with(mark));
     let told = match source.path.rsplit_once('.').map(|(_, extension)| extension) {
-        Some("rs") => begins(&["//!"]),
+        Some("rs") => begins(&["//!"]) || source.path.ends_with("/tests.rs"), // the head is the parent's
         Some("mjs" | "cjs" | "js") => begins(&["//", "#!"]),
         Some("c") => begins(&["/*"]),
         Some("sh") => begins(&["#"]),
