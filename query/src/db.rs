@@ -5,6 +5,7 @@
 //! Work that would take long is handed back before it starts, so that the edge can move it off its own threads.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use storage::{Store, Ticket};
@@ -16,6 +17,7 @@ use crate::distinct::Distinct as Values;
 use crate::error::{Code, Error, Result};
 use crate::exec::{Examined, Fetch, Row, sorted};
 use crate::ids::IdStyle;
+use crate::live::{Found, Ground, Live};
 use crate::plan::{Plan, RowsWanted, Wanted, choose, explain};
 use crate::rules::{Action, grant};
 use crate::session::Session;
@@ -29,6 +31,7 @@ pub struct Db {
     pub(crate) store: Store,
     pub(crate) ids: IdStyle,
     pub(crate) avoid_scans: bool,
+    pub(crate) live: Arc<Live>,
 }
 
 /// A reply, and the commits that it must wait for.
@@ -67,8 +70,8 @@ pub(crate) type Attempt = Result<Option<Started>>;
 
 impl Db {
     /// A database on a store. Missing ids are made in the given style.
-    pub const fn new(store: Store, ids: IdStyle) -> Db {
-        Db { store, ids, avoid_scans: false }
+    pub fn new(store: Store, ids: IdStyle) -> Db {
+        Db { store, ids, avoid_scans: false, live: Arc::default() }
     }
 
     /// The same database, but with any index preferred to looking at every document: for tests of indexes, and for
@@ -105,23 +108,40 @@ impl Db {
     }
 
     fn attempt(&self, session: &Session, command: &Command, place: Place) -> Attempt {
+        let found = self.live.find(session)?;
+        let outcome = self.on(&found, session, command, place);
+        if let Err(error) = &outcome {
+            found.poison(error);
+        }
+        outcome
+    }
+
+    fn on(&self, found: &Found, session: &Session, command: &Command, place: Place) -> Attempt {
+        let ground = || found.ground(&self.store, session);
         match command {
-            Command::Find(find) => self.find(session, find, place),
-            Command::Count(find) => self.count(session, find, place),
-            Command::Distinct(distinct) => self.distinct(session, distinct, place),
-            Command::Insert(insert) => self.insert(session, insert, place),
-            Command::Update(update) => self.update(session, update, place),
-            Command::FindAndModify(modify) => self.find_and_modify(session, modify, place),
-            Command::Delete(delete) => self.delete(session, delete, place),
-            Command::Admin(admin) => self.admin(session, admin),
-            Command::Aggregate(_) | Command::Begin | Command::Commit(_) | Command::Abort(_) => {
-                Err(Error::new(Code::NotSupported, "this call is not offered yet"))
+            Command::Find(find) => self.find(&ground()?, session, find, place),
+            Command::Count(find) => self.count(&ground()?, session, find, place),
+            Command::Distinct(distinct) => self.distinct(&ground()?, session, distinct, place),
+            Command::Insert(insert) => self.insert(&mut ground()?, session, insert, place),
+            Command::Update(update) => self.update(&mut ground()?, session, update, place),
+            Command::FindAndModify(modify) => self.find_and_modify(&mut ground()?, session, modify, place),
+            Command::Delete(delete) => self.delete(&mut ground()?, session, delete, place),
+            Command::Begin => {
+                grant(session, Action::Read, ())?.ask();
+                done(Reply::Begun(self.live.begin(&self.store, session)))
             }
+            Command::Commit(id) => written(Reply::Done, self.live.commit(session, *id)?),
+            Command::Abort(id) => {
+                self.live.abort(session, *id);
+                done(Reply::Done)
+            }
+            Command::Admin(admin) => self.admin(session, admin),
+            Command::Aggregate(_) => Err(Error::new(Code::NotSupported, "this call is not offered yet")),
         }
     }
 
-    fn find(&self, session: &Session, find: &Find, place: Place) -> Attempt {
-        let view = self.store.view();
+    fn find(&self, ground: &Ground<'_>, session: &Session, find: &Find, place: Place) -> Attempt {
+        let view = ground.view();
         let coll = collection(&view, session, &find.collection)?;
         let asked = Asked::of_find(session, find)?;
         let limit = row_limit(session, find.limit);
@@ -132,7 +152,7 @@ impl Db {
             return Ok(None);
         }
         let cx = asked.cx(session);
-        let mut fetch = Fetch::new(&view, &coll, &plan);
+        let mut fetch = Fetch::new(&view, &coll, &plan).with_staged(ground.staged(&coll), &asked.filter);
         let (rows, examined) = rows(&mut fetch, &asked, &plan, need, &cx)?;
         let docs = match find.explain {
             true => vec![explain(&plan, !asked.sort.is_natural(), &examined)],
@@ -141,22 +161,24 @@ impl Db {
         done(Reply::Rows(docs))
     }
 
-    fn count(&self, session: &Session, find: &Find, place: Place) -> Attempt {
-        let view = self.store.view();
+    fn count(&self, ground: &Ground<'_>, session: &Session, find: &Find, place: Place) -> Attempt {
+        let view = ground.view();
         let coll = collection(&view, session, &find.collection)?;
         let asked = Asked::of_find(session, find)?;
         let need = find.limit.map_or(u64::MAX, |limit| limit.saturating_add(find.skip));
         let known = find.limit.map(|_| need);
         let wanted = Wanted { hint: find.hint.as_ref(), ..asked.wanted(self, known, RowsWanted::Count) };
         let wanted = grant(session, Action::Read, wanted)?.ask();
-        if wanted.filter.is_all() && !find.explain {
+        let staged = ground.staged(&coll);
+        if wanted.filter.is_all() && staged.is_empty() && !find.explain {
             return done(Reply::Total(coll.stats.docs().min(need).saturating_sub(find.skip)));
         }
         let plan = choose(&view, &coll, &wanted)?;
         if too_long(&plan, place) {
             return Ok(None);
         }
-        let (total, mut examined) = Fetch::new(&view, &coll, &plan).count(&asked.cx(session), need)?;
+        let fetch = Fetch::new(&view, &coll, &plan).with_staged(staged, &asked.filter);
+        let (total, mut examined) = fetch.count(&asked.cx(session), need)?;
         if find.explain {
             examined.returned = total;
             return done(Reply::Rows(vec![explain(&plan, false, &examined)]));
@@ -164,8 +186,8 @@ impl Db {
         done(Reply::Total(total.saturating_sub(find.skip)))
     }
 
-    fn distinct(&self, session: &Session, distinct: &Distinct, place: Place) -> Attempt {
-        let view = self.store.view();
+    fn distinct(&self, ground: &Ground<'_>, session: &Session, distinct: &Distinct, place: Place) -> Attempt {
+        let view = ground.view();
         let coll = collection(&view, session, &distinct.find.collection)?;
         let asked = Asked::of_find(session, &distinct.find)?;
         let wanted = grant(session, Action::Read, asked.wanted(self, None, RowsWanted::Documents))?.ask();
@@ -174,7 +196,7 @@ impl Db {
             return Ok(None);
         }
         let cx = asked.cx(session);
-        let mut fetch = Fetch::new(&view, &coll, &plan);
+        let mut fetch = Fetch::new(&view, &coll, &plan).with_staged(ground.staged(&coll), &asked.filter);
         let mut values = Values::new(&distinct.key)?;
         while let Some(row) = fetch.next_row(&cx)? {
             values.add(row.doc.raw(), &cx)?;
@@ -191,7 +213,9 @@ pub(crate) fn rows(
     need: u64,
     cx: &Cx<'_>,
 ) -> Result<(Vec<Row>, Examined)> {
-    let rows = match plan.ordered || asked.sort.is_natural() {
+    let in_order = (plan.ordered || asked.sort.is_natural()) && !fetch.is_mixed();
+    let rows = match in_order {
+        // Without sort fields this is the order of places, which is that of insertion.
         false => sorted(fetch, &asked.sort, Some(need), cx)?,
         true => {
             let mut rows = Vec::new();
@@ -238,12 +262,21 @@ impl Started {
 }
 
 impl Durable {
+    pub(crate) fn of(ticket: Option<Ticket>) -> Durable {
+        Durable(ticket.into_iter().collect())
+    }
+
     /// Adds a commit. Commits of one group end together, so only one ticket of each is kept.
     pub(crate) fn add(&mut self, ticket: Ticket) {
         match self.0.last_mut() {
             Some(last) if last.same_group(&ticket) => *last = ticket,
             _ => self.0.push(ticket),
         }
+    }
+
+    /// Adds a commit, if there is one to wait for.
+    pub(crate) fn extend(&mut self, ticket: Option<Ticket>) {
+        ticket.into_iter().for_each(|ticket| self.add(ticket));
     }
 
     /// Blocks until the commits are durable.

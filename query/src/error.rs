@@ -188,7 +188,7 @@ impl From<storage::Error> for Error {
         let (code, number) = match &cause {
             S::Full => (Code::StorageFull, 0),
             S::Duplicate { .. } => (Code::DuplicateKey, number::DUPLICATE_KEY),
-            S::Conflict => (Code::TransactionConflict, 112),
+            S::Conflict | S::Overtaken { .. } => (Code::TransactionConflict, 112),
             S::TooLarge { .. } => (Code::TooLarge, number::OBJECT_TOO_LARGE),
             S::ParallelArrays { .. } => (Code::BadRequest, 171),
             S::Unindexable { .. } => (Code::BadRequest, 16755),

@@ -21,6 +21,7 @@ mod ids;
 mod indexes;
 pub mod insert;
 mod limits;
+mod live;
 #[cfg(test)]
 mod notation;
 pub mod plan;

@@ -406,3 +406,75 @@ fn with_id(at: usize, fields: bson::Document) -> bson::Document {
     doc.extend(fields);
     doc
 }
+
+fn find_ids(db: &Db, session: &Session, filter: bson::Document) -> Vec<i32> {
+    match db.run(session, &Command::Find(Find::new("c", to_doc(&filter)))).map(|started| started.reply) {
+        Ok(Reply::Rows(rows)) => rows.iter().map(|row| from_doc(row).get_i32("_id").expect("an id")).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn update(db: &Db, session: &Session, filter: bson::Document, change: bson::Document) -> crate::Result<Reply> {
+    let update = crate::Update {
+        collection: "c".into(),
+        filter: to_doc(&filter),
+        change: crate::Change::Operators(to_doc(&change)),
+        multi: true,
+        upsert: false,
+        array_filters: vec![],
+        collation: None,
+        variables: None,
+    };
+    db.run(session, &Command::Update(update)).and_then(crate::Started::wait)
+}
+
+fn begin(db: &Db, session: &Session) -> (Session, crate::TransactionId) {
+    match db.run(session, &Command::Begin).map(|started| started.reply) {
+        Ok(Reply::Begun(id)) => (Session { transaction: Some(id), ..session.clone() }, id),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn code(outcome: crate::Result<Reply>) -> Option<crate::Code> {
+    outcome.err().map(|error| error.code)
+}
+
+#[test]
+fn a_transaction_reads_its_own_writes_and_nobody_else_does() {
+    let docs: Vec<bson::Document> = (0..6).map(|id| doc! {"_id": id, "a": id}).collect();
+    let (db, session) = database(&docs, &[doc! {"key": {"a": 1}, "name": "a"}]);
+    let (inside, id) = begin(&db, &session);
+    update(&db, &inside, doc! {"a": {"$lt": 2}}, doc! {"$inc": {"a": 10}}).expect("updates");
+    insert(&db, &inside, &[doc! {"_id": 9, "a": 3}]);
+    assert_eq!(find_ids(&db, &inside, doc! {"a": {"$gte": 3}}), [0, 1, 3, 4, 5, 9]);
+    assert_eq!(find_ids(&db, &session, doc! {"a": {"$gte": 3}}), [3, 4, 5]);
+    let commit = || db.run(&inside, &Command::Commit(id)).and_then(crate::Started::wait);
+    commit().expect("commits");
+    commit().expect("the same answer again");
+    assert_eq!(find_ids(&db, &session, doc! {"a": {"$gte": 3}}), [0, 1, 3, 4, 5, 9]);
+    let late = update(&db, &inside, doc! {}, doc! {"$inc": {"a": 1}});
+    assert_eq!(code(late), Some(crate::Code::TransactionMissing));
+}
+
+#[test]
+fn transactions_end_by_conflict_failure_time_and_belong_to_their_caller() {
+    let (db, session) = database(&[doc! {"_id": 1, "a": 1}, doc! {"_id": 2, "a": "text"}], &[]);
+    let commit = |session: &Session, id| db.run(session, &Command::Commit(id)).and_then(crate::Started::wait);
+    let (inside, id) = begin(&db, &session);
+    update(&db, &inside, doc! {"_id": 1}, doc! {"$inc": {"a": 1}}).expect("updates");
+    update(&db, &session, doc! {"_id": 1}, doc! {"$inc": {"a": 1}}).expect("updates");
+    assert_eq!(code(commit(&inside, id)), Some(crate::Code::TransactionConflict));
+    let (inside, id) = begin(&db, &session);
+    update(&db, &inside, doc! {"_id": 1}, doc! {"$inc": {"a": 1}}).expect("updates");
+    assert!(update(&db, &inside, doc! {"_id": 2}, doc! {"$inc": {"a": 1}}).is_err());
+    assert_eq!(code(commit(&inside, id)), Some(crate::Code::TransactionMissing));
+    let (inside, id) = begin(&db, &session);
+    let late = Session { now: session.now + 30_000, ..inside };
+    assert_eq!(code(commit(&late, id)), Some(crate::Code::TransactionMissing));
+    let (_, id) = begin(&db, &session);
+    let foreign = Session { caller: Caller::Guest, ..session.clone() };
+    assert_eq!(code(commit(&foreign, id)), Some(crate::Code::TransactionMissing));
+    let elsewhere = Session { env: EnvId(99), ..session.clone() };
+    assert_eq!(code(commit(&elsewhere, id)), Some(crate::Code::TransactionMissing));
+    assert_eq!(find_ids(&db, &session, doc! {"a": 2}), [1]);
+}

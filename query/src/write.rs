@@ -3,6 +3,8 @@
 //! Candidates come from a view; each is read again in its newest version under its lock, where filter and change are
 //! applied. So nothing slips between the check and the write, and concurrent writers of one document queue up.
 
+use std::sync::Arc;
+
 use storage::{Collection, Doc, Edit, Ticket, Value, ValueRef};
 
 use crate::asked::{Asked, collection, missing};
@@ -13,6 +15,7 @@ use crate::error::{Code, Error, Result, number};
 use crate::exec::{Fetch, Row};
 use crate::filter::Matched;
 use crate::insert::prepare;
+use crate::live::Ground;
 use crate::plan::{RowsWanted, choose};
 use crate::rules::{Action, grant};
 use crate::session::Session;
@@ -37,20 +40,19 @@ struct Hit {
 }
 
 impl Db {
-    pub(crate) fn insert(&self, session: &Session, insert: &Insert, place: Place) -> Attempt {
+    pub(crate) fn insert(&self, ground: &mut Ground<'_>, session: &Session, insert: &Insert, place: Place) -> Attempt {
         if place == Place::Inline && insert.docs.len() > INLINE_DOCS_MAX {
             return Ok(None);
         }
-        let view = self.store.view();
-        let coll = collection(&view, session, &insert.collection)?;
+        let coll = collection(&ground.view(), session, &insert.collection)?;
         let insert = grant(session, Action::Create, insert)?.ask();
         check_count(insert, session)?;
         let (mut ids, mut durable, mut fault) = (Vec::with_capacity(insert.docs.len()), Durable::default(), None);
         for doc in &insert.docs {
-            match self.insert_one(session, &coll, doc, insert) {
+            match self.insert_one(ground, session, &coll, (doc, insert)) {
                 Ok((id, ticket)) => {
                     ids.push(id);
-                    durable.add(ticket);
+                    durable.extend(ticket);
                 }
                 Err(error) => {
                     let stop = insert.ordered;
@@ -67,15 +69,21 @@ impl Db {
         }
     }
 
-    fn insert_one(&self, session: &Session, coll: &Collection, doc: &Doc, insert: &Insert) -> Result<(Value, Ticket)> {
-        let cx = Cx::new(session, None);
-        let doc = prepare(doc.raw(), || self.ids.make(session.now, &session.random), insert.names, &cx)?;
+    fn insert_one(
+        &self,
+        ground: &mut Ground<'_>,
+        session: &Session,
+        coll: &Arc<Collection>,
+        (doc, insert): (&Doc, &Insert),
+    ) -> Result<(Value, Option<Ticket>)> {
+        let new_id = || self.ids.make(session.now, &session.random);
+        let doc = prepare(doc.raw(), new_id, insert.names, &Cx::new(session, None))?;
         check_size(&doc, session)?;
-        let (_, ticket) = self.store.insert(coll, &doc).map_err(|error| gone(error, coll))?;
+        let ticket = ground.insert(coll, &doc).map_err(|error| gone(error, coll))?;
         Ok((doc.get("_id").unwrap_or(ValueRef::Null).to_value(), ticket))
     }
 
-    pub(crate) fn update(&self, session: &Session, ask: &Ask, place: Place) -> Attempt {
+    pub(crate) fn update(&self, ground: &mut Ground<'_>, session: &Session, ask: &Ask, place: Place) -> Attempt {
         let asked = Asked::read(session, &ask.filter, None, ask.collation.as_ref(), ask.variables.as_ref())?;
         let cx = asked.cx(session);
         let update = Update::parse(&ask.change, &ask.array_filters, &cx)?;
@@ -84,7 +92,7 @@ impl Db {
                 "a whole new document can replace one document only; use operators such as $set, or multi: false";
             return Err(Error::mongo(number::FAILED_TO_PARSE, message));
         }
-        let grasp = Grasp { db: self, session, asked: &asked, cx: &cx, collection: &ask.collection };
+        let mut grasp = Grasp { db: self, ground, session, asked: &asked, cx: &cx, collection: &ask.collection };
         for _ in 0..UPSERT_TRIES {
             let mut durable = Durable::default();
             let Some(updated) = grasp.change_all(&Verb::Change(&update), ask.multi, place, &mut durable)? else {
@@ -101,7 +109,13 @@ impl Db {
         Err(lost_race())
     }
 
-    pub(crate) fn find_and_modify(&self, session: &Session, modify: &FindAndModify, place: Place) -> Attempt {
+    pub(crate) fn find_and_modify(
+        &self,
+        ground: &mut Ground<'_>,
+        session: &Session,
+        modify: &FindAndModify,
+        place: Place,
+    ) -> Attempt {
         let ask = &modify.update;
         let sort = modify.sort.as_ref();
         let asked = Asked::read(session, &ask.filter, sort, ask.collation.as_ref(), ask.variables.as_ref())?;
@@ -111,7 +125,7 @@ impl Db {
             false => Some(Update::parse(&ask.change, &ask.array_filters, &cx)?),
         };
         let verb = update.as_ref().map_or(Verb::Remove, Verb::Change);
-        let grasp = Grasp { db: self, session, asked: &asked, cx: &cx, collection: &ask.collection };
+        let mut grasp = Grasp { db: self, ground, session, asked: &asked, cx: &cx, collection: &ask.collection };
         for _ in 0..UPSERT_TRIES {
             let mut durable = Durable::default();
             match grasp.change_first(&verb, place, &mut durable)? {
@@ -134,10 +148,10 @@ impl Db {
         Err(lost_race())
     }
 
-    pub(crate) fn delete(&self, session: &Session, delete: &Delete, place: Place) -> Attempt {
+    pub(crate) fn delete(&self, ground: &mut Ground<'_>, session: &Session, delete: &Delete, place: Place) -> Attempt {
         let asked = Asked::read(session, &delete.filter, None, delete.collation.as_ref(), delete.variables.as_ref())?;
         let cx = asked.cx(session);
-        let grasp = Grasp { db: self, session, asked: &asked, cx: &cx, collection: &delete.collection };
+        let mut grasp = Grasp { db: self, ground, session, asked: &asked, cx: &cx, collection: &delete.collection };
         let mut durable = Durable::default();
         match grasp.change_all(&Verb::Remove, delete.multi, place, &mut durable)? {
             Some(updated) => written(Reply::Deleted(updated.modified), durable),
@@ -154,18 +168,25 @@ enum First {
 }
 
 /// Everything that a change needs to get hold of its documents.
-struct Grasp<'g> {
+struct Grasp<'g, 'l> {
     db: &'g Db,
+    ground: &'g mut Ground<'l>,
     session: &'g Session,
     asked: &'g Asked,
     cx: &'g Cx<'g>,
     collection: &'g str,
 }
 
-impl Grasp<'_> {
+impl Grasp<'_, '_> {
     /// Changes every match, or the first one. `None` where that is too long for the place.
-    fn change_all(&self, verb: &Verb<'_>, multi: bool, place: Place, durable: &mut Durable) -> Result<Option<Updated>> {
-        let view = self.db.store.view();
+    fn change_all(
+        &mut self,
+        verb: &Verb<'_>,
+        multi: bool,
+        place: Place,
+        durable: &mut Durable,
+    ) -> Result<Option<Updated>> {
+        let view = self.ground.view();
         let coll = collection(&view, self.session, self.collection)?;
         let need = if multi { None } else { Some(1) };
         let wanted = grant(self.session, action(verb), self.asked.wanted(self.db, need, RowsWanted::Documents))?.ask();
@@ -173,7 +194,8 @@ impl Grasp<'_> {
         if too_long(&plan, place) {
             return Ok(None);
         }
-        let mut fetch = Fetch::new(&view, &coll, &plan);
+        let staged = self.ground.staged(&coll);
+        let mut fetch = Fetch::new(&view, &coll, &plan).with_staged(staged, &self.asked.filter);
         let mut updated = Updated::default();
         while let Some(row) = fetch.next_row(self.cx)? {
             if let Some(hit) = self.change(&coll, &row, verb, durable)? {
@@ -188,10 +210,10 @@ impl Grasp<'_> {
     }
 
     /// Changes the first match in the wanted order. Where somebody else is quicker, looks for the next first one.
-    fn change_first(&self, verb: &Verb<'_>, place: Place, durable: &mut Durable) -> Result<First> {
+    fn change_first(&mut self, verb: &Verb<'_>, place: Place, durable: &mut Durable) -> Result<First> {
         loop {
             self.cx.tick()?;
-            let view = self.db.store.view();
+            let view = self.ground.view();
             let coll = collection(&view, self.session, self.collection)?;
             let wanted =
                 grant(self.session, action(verb), self.asked.wanted(self.db, Some(1), RowsWanted::Documents))?.ask();
@@ -199,30 +221,77 @@ impl Grasp<'_> {
             if too_long(&plan, place) {
                 return Ok(First::TooLong);
             }
-            let mut fetch = Fetch::new(&view, &coll, &plan);
+            let staged = self.ground.staged(&coll);
+            let mut fetch = Fetch::new(&view, &coll, &plan).with_staged(staged, &self.asked.filter);
             let (rows, _) = rows(&mut fetch, self.asked, &plan, 1, self.cx)?;
             let Some(row) = rows.first() else { return Ok(First::Nothing) };
             if let Some(hit) = self.change(&coll, row, verb, durable)? {
                 return Ok(First::Hit(hit));
             }
-            self.db.store.settle()?; // let the quicker commit become visible before looking again
+            self.ground.refresh()?;
         }
     }
 
     /// Changes one document if its newest version still matches.
-    fn change(&self, coll: &Collection, row: &Row, verb: &Verb<'_>, durable: &mut Durable) -> Result<Option<Hit>> {
+    fn change(
+        &mut self,
+        coll: &Arc<Collection>,
+        row: &Row,
+        verb: &Verb<'_>,
+        durable: &mut Durable,
+    ) -> Result<Option<Hit>> {
         let mut untouched = None;
-        let edit = |doc: &Doc| self.edit(doc, row, verb, &mut untouched);
-        let changed = self.db.store.change(coll, row.rid, edit).map_err(|error: Error| error)?;
+        let eye = Eye { session: self.session, asked: self.asked, cx: self.cx };
+        let changed = self.ground.change(coll, row.rid, |doc| eye.edit(doc, row, verb, &mut untouched))?;
         Ok(match changed {
-            Some(changed) => {
-                durable.add(changed.ticket);
-                Some(Hit { before: changed.before, after: changed.after, modified: true })
+            Some((before, after, ticket)) => {
+                durable.extend(ticket);
+                Some(Hit { before, after, modified: true })
             }
             None => untouched.map(|doc: Doc| Hit { before: doc.clone(), after: Some(doc), modified: false }),
         })
     }
 
+    /// Inserts the document that the filter and the change describe; `None` where somebody else was quicker.
+    fn upsert(&mut self, update: &Update) -> Result<Option<(Doc, Durable)>> {
+        grant(self.session, Action::Create, ())?.ask();
+        let view = self.ground.view();
+        let coll = collection(&view, self.session, self.collection)?;
+        let new_id = || self.db.ids.make(self.session.now, &self.session.random);
+        let doc = update.upsert(&self.asked.filter, new_id, self.cx)?;
+        check_size(&doc, self.session)?;
+        match self.ground.insert(&coll, &doc) {
+            Ok(ticket) => Ok(Some((doc, Durable::of(ticket)))),
+            // Only a document that the filter would now find makes it worth looking again.
+            Err(error) if error.code == Code::DuplicateKey => {
+                self.ground.refresh()?;
+                match self.finds_something()? {
+                    true => Ok(None),
+                    false => Err(error),
+                }
+            }
+            Err(error) => Err(gone(error, &coll)),
+        }
+    }
+
+    fn finds_something(&self) -> Result<bool> {
+        let view = self.ground.view();
+        let coll = collection(&view, self.session, self.collection)?;
+        let plan = choose(&view, &coll, &self.asked.wanted(self.db, Some(1), RowsWanted::Documents))?;
+        let staged = self.ground.staged(&coll);
+        let mut fetch = Fetch::new(&view, &coll, &plan).with_staged(staged, &self.asked.filter);
+        Ok(fetch.next_row(self.cx)?.is_some())
+    }
+}
+
+/// What decides about one document under its lock.
+struct Eye<'e> {
+    session: &'e Session,
+    asked: &'e Asked,
+    cx: &'e Cx<'e>,
+}
+
+impl Eye<'_> {
     fn edit(&self, doc: &Doc, row: &Row, verb: &Verb<'_>, untouched: &mut Option<Doc>) -> Result<Edit> {
         let Some(matched) = self.still_matches(doc, row, verb)? else { return Ok(Edit::Keep) };
         let update = match verb {
@@ -248,39 +317,6 @@ impl Grasp<'_> {
             true => Ok(Some(Matched::default())),
             false => self.asked.filter.matched(doc.raw(), self.cx),
         }
-    }
-
-    /// Inserts the document that the filter and the change describe; `None` where somebody else was quicker.
-    fn upsert(&self, update: &Update) -> Result<Option<(Doc, Durable)>> {
-        grant(self.session, Action::Create, ())?.ask();
-        let view = self.db.store.view();
-        let coll = collection(&view, self.session, self.collection)?;
-        let new_id = || self.db.ids.make(self.session.now, &self.session.random);
-        let doc = update.upsert(&self.asked.filter, new_id, self.cx)?;
-        check_size(&doc, self.session)?;
-        match self.db.store.insert(&coll, &doc) {
-            Ok((_, ticket)) => {
-                let mut durable = Durable::default();
-                durable.add(ticket);
-                Ok(Some((doc, durable)))
-            }
-            // Only a document that the filter would now find makes it worth looking again.
-            Err(error @ storage::Error::Duplicate { .. }) => {
-                self.db.store.settle()?;
-                match self.finds_something()? {
-                    true => Ok(None),
-                    false => Err(error.into()),
-                }
-            }
-            Err(error) => Err(gone(error, &coll)),
-        }
-    }
-
-    fn finds_something(&self) -> Result<bool> {
-        let view = self.db.store.view();
-        let coll = collection(&view, self.session, self.collection)?;
-        let plan = choose(&view, &coll, &self.asked.wanted(self.db, Some(1), RowsWanted::Documents))?;
-        Ok(Fetch::new(&view, &coll, &plan).next_row(self.cx)?.is_some())
     }
 }
 
@@ -319,10 +355,10 @@ fn check_size(doc: &Doc, session: &Session) -> Result<()> {
 }
 
 /// A collection that was dropped between reading its name and writing to it.
-fn gone(error: storage::Error, coll: &Collection) -> Error {
-    match error {
-        storage::Error::Gone(_) => missing(&coll.name),
-        other => other.into(),
+fn gone(error: Error, coll: &Collection) -> Error {
+    match error.cause {
+        Some(storage::Error::Gone(_)) => missing(&coll.name),
+        _ => error,
     }
 }
 

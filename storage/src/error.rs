@@ -30,6 +30,17 @@ pub enum Error {
     },
     /// Somebody else committed a change to the same key after this writer's snapshot.
     Conflict,
+    /// A transaction lost: a document that it changed has a newer version than its snapshot saw.
+    Overtaken {
+        /// The collection's name.
+        collection: String,
+        /// The document's `_id`, as text.
+        id: String,
+        /// The commit that holds the document now; `None` if it was removed.
+        by: Option<u64>,
+        /// The commit that the snapshot follows.
+        snapshot: u64,
+    },
     /// A value is larger than the format allows.
     TooLarge {
         /// What is too large, e.g. `"document"`.
@@ -87,6 +98,14 @@ impl fmt::Display for Error {
             Error::Full => f.write_str("no space left on the disk"),
             Error::Duplicate { index, key } => write!(f, "duplicate key in unique index {index}: {key}"),
             Error::Conflict => f.write_str("write conflict"),
+            Error::Overtaken { collection, id, by, snapshot } => {
+                write!(f, "document {id} of {collection} was ")?;
+                match by {
+                    Some(by) => write!(f, "changed by commit {by}")?,
+                    None => f.write_str("removed")?,
+                }
+                write!(f, " after the transaction's snapshot {snapshot}")
+            }
             Error::TooLarge { what, bytes, bytes_max } => write!(f, "{what} of {bytes} bytes exceeds {bytes_max}"),
             Error::ParallelArrays { first, second } => write!(f, "cannot index parallel arrays [{first}] [{second}]"),
             Error::Unindexable { index, reason } => write!(f, "cannot index in {index}: {reason}"),

@@ -477,7 +477,7 @@ fn the_first_committer_wins() {
     assert_eq!(second.doc_by_id(&coll, ValueRef::Int32(1)).expect("reads").map(|(_, doc)| mail_of(&doc)), Some(2));
     assert_eq!(mail_of(&by_id(&store, &coll, 1).1), 0, "nobody else sees it");
     first.commit().expect("commits").expect("changed").wait().expect("durable");
-    assert!(matches!(second.commit(), Err(Error::Conflict)));
+    assert!(matches!(second.commit(), Err(Error::Overtaken { by: Some(_), .. })));
     assert_eq!(mail_of(&by_id(&store, &coll, 1).1), 1);
     let mut third = store.begin();
     set(&mut third, 3);
@@ -488,7 +488,7 @@ fn the_first_committer_wins() {
         .ticket
         .wait()
         .expect("durable");
-    assert!(matches!(third.commit(), Err(Error::Conflict)), "a plain write counts as well");
+    assert!(matches!(third.commit(), Err(Error::Overtaken { by: None, .. })), "a plain write counts as well");
     assert_sound(&store);
 }
 
@@ -558,7 +558,7 @@ fn transfer(store: &Store, coll: &std::sync::Arc<Collection>, seed: u64) {
         }
         match txn.commit() {
             Ok(ticket) => return drop(ticket.expect("changed").wait().expect("durable")),
-            Err(Error::Conflict) => {}
+            Err(Error::Overtaken { .. }) => {}
             Err(other) => panic!("{other}"),
         }
     }

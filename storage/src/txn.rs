@@ -130,7 +130,7 @@ impl Txn {
     /// Makes all changes visible together.
     ///
     /// # Errors
-    /// `Conflict` where somebody else changed one of the documents since the snapshot; `Duplicate`; `Gone` where a
+    /// `Overtaken` where somebody else changed one of the documents since the snapshot; `Duplicate`; `Gone` where a
     /// collection was dropped. Nothing is left behind then. `Halted`, `Closed`.
     pub fn commit(self) -> Result<Option<Ticket>> {
         if self.staged.is_empty() {
@@ -143,7 +143,7 @@ impl Txn {
                 let coll = self.store.current(&staged.coll)?;
                 let newest = self.store.newest(&coll, *rid)?.map(|(seq, _)| seq);
                 if newest != staged.before.as_ref().map(|(seq, _)| *seq) {
-                    return Err(Error::Conflict);
+                    return Err(self.overtaken(staged, newest));
                 }
                 let before = staged.before.as_ref().map(|(_, doc)| doc);
                 prepared.document(&coll, *rid, before, staged.after.as_ref(), staged.replaced)?;
@@ -154,6 +154,13 @@ impl Txn {
                 outcome => return outcome.map(Some),
             }
         }
+    }
+
+    fn overtaken(&self, staged: &Staged, newest: Option<Seq>) -> Error {
+        let doc = staged.before.as_ref().map(|(_, doc)| doc).or(staged.after.as_ref());
+        let id = doc.and_then(|doc| doc.get("_id")).unwrap_or(ValueRef::Null).to_string();
+        let (by, snapshot) = (newest.map(|seq| seq.0), self.view.seq().0);
+        Error::Overtaken { collection: staged.coll.name.clone(), id, by, snapshot }
     }
 
     /// Puts a change on the stage if it breaks no rule of an index, as far as the transaction can see.

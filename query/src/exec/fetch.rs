@@ -35,8 +35,17 @@ pub struct Fetch<'v> {
     met: Option<HashSet<Rid>>,
     ready: VecDeque<Row>,
     batch: usize,
+    /// Documents that an open transaction has changed: hidden on the road, added at its end if they match.
+    staged: Staged<'v>,
     /// What it took so far.
     pub examined: Examined,
+}
+
+#[derive(Default)]
+struct Staged<'v> {
+    hidden: HashSet<Rid>,
+    added: VecDeque<Row>,
+    filter: Option<&'v Filter>,
 }
 
 /// Places still to come.
@@ -66,8 +75,25 @@ impl<'v> Fetch<'v> {
             met: repeats(&plan.access).then(HashSet::new),
             ready: VecDeque::new(),
             batch: FIRST_BATCH,
+            staged: Staged::default(),
             examined: Examined::default(),
         }
+    }
+
+    /// Puts a transaction's own changes in the place of what the view holds. They come at the end of the road, so the
+    /// rows are in no order then.
+    #[must_use]
+    pub fn with_staged(mut self, staged: Vec<(Rid, Option<Doc>)>, filter: &'v Filter) -> Fetch<'v> {
+        self.staged.hidden = staged.iter().map(|(rid, _)| *rid).collect();
+        let rows = staged.into_iter().filter_map(|(rid, doc)| doc.map(|doc| Row { rid, doc }));
+        self.staged.added = rows.collect();
+        self.staged.filter = Some(filter);
+        self
+    }
+
+    /// Are there changes of a transaction among the rows?
+    pub fn is_mixed(&self) -> bool {
+        !self.staged.hidden.is_empty()
     }
 
     /// The next row.
@@ -89,7 +115,7 @@ impl<'v> Fetch<'v> {
     /// As for [`Fetch::next_row`].
     pub fn count(mut self, cx: &Cx<'_>, limit: u64) -> Result<(u64, Examined)> {
         let mut count = 0;
-        if !self.residual.is_all() || matches!(self.source, Source::Ids(_)) {
+        if !self.residual.is_all() || matches!(self.source, Source::Ids(_)) || self.is_mixed() {
             while count < limit && self.next_row(cx)?.is_some() {
                 count += 1;
             }
@@ -109,7 +135,7 @@ impl<'v> Fetch<'v> {
     /// Reads a batch; false at the end of the road.
     fn fill(&mut self, cx: &Cx<'_>) -> Result<bool> {
         match &mut self.source {
-            Source::Done => Ok(false),
+            Source::Done => self.fill_by_staged(cx),
             Source::Scan(_) => self.fill_by_scan(cx),
             _ => self.fill_by_places(cx),
         }
@@ -122,10 +148,10 @@ impl<'v> Fetch<'v> {
             cx.tick()?;
             let Some((rid, doc)) = docs.next_doc()? else {
                 self.source = Source::Done;
-                return Ok(!self.ready.is_empty());
+                return Ok(true);
             };
             self.examined.docs += 1;
-            if self.residual.matches(doc, cx)? {
+            if !self.staged.hidden.contains(&rid) && self.residual.matches(doc, cx)? {
                 self.ready.push_back(Row { rid, doc: doc.to_doc() });
                 return Ok(true);
             }
@@ -155,11 +181,23 @@ impl<'v> Fetch<'v> {
                 self.ready.push_back(Row { rid, doc });
             }
         }
-        Ok(!self.ready.is_empty() || !matches!(self.source, Source::Done))
+        Ok(true)
+    }
+
+    /// The end of the road: what a transaction changed, if it matches now.
+    fn fill_by_staged(&mut self, cx: &Cx<'_>) -> Result<bool> {
+        while let Some(row) = self.staged.added.pop_front() {
+            cx.tick()?;
+            if self.staged.filter.map_or(Ok(true), |filter| filter.matches(row.doc.raw(), cx))? {
+                self.ready.push_back(row);
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn is_new(&mut self, rid: Rid) -> bool {
-        self.met.as_mut().is_none_or(|met| met.insert(rid))
+        !self.staged.hidden.contains(&rid) && self.met.as_mut().is_none_or(|met| met.insert(rid))
     }
 }
 
