@@ -8,6 +8,7 @@ use storage::Collation;
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::random::Random;
+use crate::row::Found;
 use crate::session::{Deadline, Session};
 use crate::variables::Variables;
 
@@ -26,6 +27,8 @@ pub struct Cx<'a> {
     pub variables: &'a Variables,
     /// Where `$rand`, `$sampleRate` and `$sample` take their chance from.
     pub random: &'a Random,
+    /// What a search found out about the document at hand.
+    pub found: Option<&'a Found>,
 }
 
 impl<'a> Cx<'a> {
@@ -38,6 +41,7 @@ impl<'a> Cx<'a> {
             deadline: &session.deadline,
             variables: Variables::none(),
             random: &session.random,
+            found: None,
         }
     }
 
@@ -48,6 +52,15 @@ impl<'a> Cx<'a> {
         'a: 'b,
     {
         Cx { variables, ..*self }
+    }
+
+    /// The same surroundings for a document about which a search found something out.
+    #[must_use]
+    pub const fn with_found<'b>(&self, found: Option<&'b Found>) -> Cx<'b>
+    where
+        'a: 'b,
+    {
+        Cx { found, ..*self }
     }
 
     /// Ends the request where its time is over; called once per document or entry.

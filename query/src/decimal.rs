@@ -3,6 +3,8 @@
 //! Storage keeps decimals in binary integer coding; libdecnumber (crate `dec`) computes on digit strings. Functions
 //! without an exact result are computed with more than twice the digits and rounded once.
 
+pub mod trig;
+
 use dec::{Context, Decimal as Digits};
 use storage::{Decimal, Decimal128};
 

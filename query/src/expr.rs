@@ -12,18 +12,22 @@
 //! let total = expr.eval(doc.raw(), &cx)?;            // Computed, borrowed from doc where possible
 //! ```
 
+pub(crate) mod accumulate;
 mod arith;
 mod array;
+mod bits;
 mod boolean;
 mod call;
 mod compare;
 mod computed;
 mod convert;
 mod date;
+mod misc;
 mod object;
 mod operand;
 mod path;
 mod read;
+mod regex;
 mod select;
 mod set;
 mod string;
@@ -32,6 +36,7 @@ mod table;
 #[cfg(test)]
 pub(crate) mod testing;
 mod text;
+mod trig;
 mod variable;
 
 use storage::{ArrayBuilder, DocBuilder, RawDoc, Value, ValueRef};
@@ -41,10 +46,12 @@ use crate::error::{Error, Result};
 
 pub(crate) use call::Call;
 pub use computed::Computed;
+pub(crate) use computed::truth;
 pub use date::FORMAT_CODES;
 pub use path::FieldPath;
 pub(crate) use read::{Late, Reading};
 pub use table::{OperatorInfo, operators};
+pub(crate) use variable::check_depth;
 
 /// A computation over a document.
 #[derive(Clone, Debug)]
@@ -168,10 +175,17 @@ impl Expr {
         match &self.0 {
             Node::Field(path) => found(Some(path)),
             Node::Root => found(None),
-            Node::Document(fields) => fields.iter().for_each(|(_, expr)| expr.fields(found)),
-            Node::Array(items) => items.iter().for_each(|expr| expr.fields(found)),
-            Node::Call(call) => call.args().iter().for_each(|expr| expr.fields(found)),
-            Node::Constant(_) | Node::Variable(..) | Node::Absent => {}
+            _ => self.parts(&mut |part| part.fields(found)),
+        }
+    }
+
+    /// Calls `each` with every expression directly inside this one.
+    pub(crate) fn parts(&self, each: &mut dyn FnMut(&Expr)) {
+        match &self.0 {
+            Node::Document(fields) => fields.iter().for_each(|(_, expr)| each(expr)),
+            Node::Array(items) => items.iter().for_each(each),
+            Node::Call(call) => call.args().iter().for_each(each),
+            Node::Constant(_) | Node::Field(_) | Node::Variable(..) | Node::Root | Node::Absent => {}
         }
     }
 
@@ -236,6 +250,22 @@ pub(crate) fn bounded(bytes: usize) -> Result<()> {
         storage::limits::DOC_BYTES_MAX
     );
     Err(Error::mongo(crate::error::number::OBJECT_TOO_LARGE, message).with_code(crate::error::Code::TooLarge))
+}
+
+/// Refuses a computed value that is nested deeper than a document may be.
+pub(crate) fn storable(value: ValueRef<'_>) -> Result<()> {
+    // Each level takes eight bytes at least, so short values need no look.
+    const SHORT: usize = 8 * 100;
+    match value {
+        ValueRef::Document(doc) if doc.as_bytes().len() > SHORT => check_depth(doc),
+        ValueRef::Array(array) if array.as_bytes().len() > SHORT => check_depth(array.as_doc()),
+        _ => Ok(()),
+    }
+}
+
+/// Is this the name of an operator that expressions may use?
+pub(crate) fn is_operator(name: &str, cx: &Cx<'_>) -> bool {
+    table::find(name).is_some_and(|op| u64::from(op.since) <= cx.limits.language_release_max)
 }
 
 impl<'a> Env<'a> {

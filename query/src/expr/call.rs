@@ -7,6 +7,7 @@ use storage::ValueRef;
 use super::read::Reading;
 use super::{Computed, Env, Expr};
 use crate::error::Result;
+use crate::filter::Pattern;
 
 /// One operator: a row of the table.
 pub(crate) struct Op {
@@ -75,6 +76,8 @@ pub(crate) struct Call {
     /// What the reader tells the function: the level of the variables that the call binds, or how many arguments of a kind
     /// there are.
     pub detail: u32,
+    /// The compiled pattern, where it is known.
+    pub pattern: Option<Box<Pattern>>,
 }
 
 impl Op {
@@ -100,7 +103,7 @@ impl Op {
 
 impl Call {
     pub fn new(op: &'static Op, args: Vec<Expr>) -> Call {
-        Call { op, args: args.into(), detail: 0 }
+        Call { op, args: args.into(), detail: 0, pattern: None }
     }
 
     pub fn detailed(self, detail: u32) -> Call {

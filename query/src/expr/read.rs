@@ -186,13 +186,18 @@ impl<'a> Reading<'a> {
 
     /// Reads a call with named arguments, which stand in the call in the order of `named`.
     pub fn named(&self, op: &'static Op, value: ValueRef<'_>, named: &Named) -> Result<Expr> {
+        Ok(self.call(self.named_call(op, value, named)?))
+    }
+
+    /// As [`Reading::named`], before it is folded.
+    pub fn named_call(&self, op: &'static Op, value: ValueRef<'_>, named: &Named) -> Result<Call> {
         let doc = self.arguments(op, value, named)?;
         let read = |(name, _): &(&str, Option<i32>)| match doc.get(name) {
             Some(value) => self.expr(value),
             None => Ok(Expr(Node::Absent)),
         };
         let args = named.names.iter().map(read).collect::<Result<Vec<_>>>()?;
-        Ok(self.call(Call::new(op, args)))
+        Ok(Call::new(op, args))
     }
 
     /// Checks the names of a document of named arguments.

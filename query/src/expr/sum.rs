@@ -49,6 +49,15 @@ impl Sum {
         true
     }
 
+    /// Adds a value if it is a number; tells whether it was.
+    #[inline]
+    pub fn add_if_number(&mut self, value: Option<ValueRef<'_>>) -> bool {
+        match value {
+            Some(value) => self.add(value),
+            None => false,
+        }
+    }
+
     /// Adds a whole number without changing the kind of the result.
     #[expect(clippy::cast_precision_loss, reason = "the two halves are exact")]
     pub fn add_long(&mut self, number: i64) {

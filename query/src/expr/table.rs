@@ -1,7 +1,10 @@
 //! The table of operators: every family's rows behind one another.
 
 use super::call::Op;
-use super::{arith, array, boolean, compare, convert, date, object, select, set, string, variable};
+use super::{
+    accumulate, arith, array, bits, boolean, compare, convert, date, misc, object, regex, select, set, string, trig,
+    variable,
+};
 
 /// What the docs tell of an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,16 +18,21 @@ pub struct OperatorInfo {
 }
 
 const FAMILIES: &[&[Op]] = &[
+    accumulate::OPS,
     arith::OPS,
     array::OPS,
+    bits::OPS,
     boolean::OPS,
     compare::OPS,
     convert::OPS,
     date::OPS,
+    misc::OPS,
     object::OPS,
+    regex::OPS,
     select::OPS,
     set::OPS,
     string::OPS,
+    trig::OPS,
     variable::OPS,
 ];
 

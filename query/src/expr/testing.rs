@@ -29,6 +29,7 @@ impl Surroundings {
             deadline: &self.deadline,
             variables: Variables::none(),
             random: &self.random,
+            found: None,
         }
     }
 }

@@ -65,6 +65,11 @@ impl Pattern {
         &self.options
     }
 
+    /// The compiled pattern, for finding where it matches.
+    pub(crate) const fn program(&self) -> &::regex::Regex {
+        &self.program
+    }
+
     /// Is there a match anywhere in the text?
     pub fn is_match(&self, text: &str) -> bool {
         self.program.is_match(text)

@@ -50,7 +50,7 @@ struct Surroundings {
 impl Surroundings {
     fn cx<'a>(&'a self, collation: Option<&'a Collation>, variables: &'a Variables) -> Cx<'a> {
         let Surroundings { limits, deadline, random, now } = self;
-        Cx { now: *now, collation, limits, deadline, variables, random }
+        Cx { now: *now, collation, limits, deadline, variables, random, found: None }
     }
 }
 

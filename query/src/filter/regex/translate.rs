@@ -166,7 +166,7 @@ impl Translator<'_> {
                 self.special_group()
             }
             Some('*') => Err("backtracking verbs are not supported".to_owned()),
-            _ => self.group("(?:"),
+            _ => self.group("("),
         }
     }
 
@@ -204,7 +204,7 @@ impl Translator<'_> {
         if name.peek().is_none_or(char::is_ascii_digit) || !name.all(|next| next == '_' || next.is_alphanumeric()) {
             return Err("a group has a malformed name".to_owned());
         }
-        self.group("(?:")
+        self.group("(")
     }
 
     /// `(?i)` up to the end of the group, or `(?i:…)`.
