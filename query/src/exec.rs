@@ -4,6 +4,7 @@
 //! memory. Every loop over data ticks the deadline. Nothing here knows requests or rules.
 
 mod fetch;
+mod rings;
 mod top;
 
 pub use fetch::{Fetch, Row};

@@ -9,9 +9,11 @@ mod candidate;
 mod choose;
 mod explain;
 mod implied;
+mod near;
 
 use std::sync::Arc;
 
+use storage::geo::{Near, Ring, Rings};
 use storage::{Collation, Index, KeyRange, Path, Scan, Value};
 
 use crate::filter::Filter;
@@ -83,8 +85,37 @@ pub enum Access {
     Entries(Entries),
     /// All documents in insertion order.
     Scan(Scan),
+    /// Entries of a geo index, nearest first.
+    Near(Box<NearEntries>),
     /// Several roads, each document once.
     Union(Vec<Access>),
+}
+
+/// A search in ever wider rings around a point.
+#[derive(Clone, Debug)]
+pub struct NearEntries {
+    /// The index and the bounds of its other fields; the geo field's own bounds change from ring to ring.
+    pub entries: Entries,
+    /// Which field of the index is searched.
+    pub field: usize,
+    /// The path of that field.
+    pub path: Path,
+    /// Where from and how far.
+    pub near: Near,
+    /// The rings, from the first.
+    pub rings: Rings,
+}
+
+impl NearEntries {
+    /// The walk over one ring.
+    pub fn ring(&self, ring: &Ring) -> Entries {
+        let mut entries = self.entries.clone();
+        if let Some(bounds) = entries.bounds.get_mut(self.field) {
+            *bounds = Bounds::of_cells(&ring.ranges);
+        }
+        let (ranges, checks) = candidate::walk(&entries.index, &entries.bounds);
+        Entries { ranges, checks, ..entries }
+    }
 }
 
 /// A walk over parts of an index.

@@ -221,7 +221,7 @@ fn resolve_array<'d, 'p>(array: RawArray<'d>, parts: &'p [Part], index: &Index) 
 }
 
 /// How the number of a cell stands in a key.
-pub(crate) fn cell_value(cell: u64) -> ValueRef<'static> {
+pub fn cell_value(cell: u64) -> ValueRef<'static> {
     let [high, low] = [cell >> 32, cell & u64::from(u32::MAX)].map(|half| u32::try_from(half).unwrap_or_default());
     ValueRef::Timestamp { seconds: high, increment: low }
 }

@@ -9,6 +9,7 @@ use super::Examined;
 use crate::cx::Cx;
 use crate::error::Result;
 use crate::filter::Filter;
+use crate::exec::rings::NearSearch;
 use crate::plan::{Access, Entries, Interval, Plan};
 
 /// Documents fetched together.
@@ -54,11 +55,12 @@ enum Source<'v> {
     Ids(std::slice::Iter<'v, Value>),
     Scan(storage::Docs<'v>),
     Entries(Walk<'v>),
+    Near(Box<NearSearch<'v>>),
     Union(VecDeque<Source<'v>>),
 }
 
 /// A walk over the ranges of an index.
-struct Walk<'v> {
+pub(super) struct Walk<'v> {
     entries: &'v Entries,
     ranges: VecDeque<&'v storage::KeyRange>,
     cursor: Option<storage::Entries<'v>>,
@@ -115,7 +117,7 @@ impl<'v> Fetch<'v> {
     /// As for [`Fetch::next_row`].
     pub fn count(mut self, cx: &Cx<'_>, limit: u64) -> Result<(u64, Examined)> {
         let mut count = 0;
-        if !self.residual.is_all() || matches!(self.source, Source::Ids(_)) || self.is_mixed() {
+        if !self.residual.is_all() || matches!(self.source, Source::Ids(_) | Source::Near(_)) || self.is_mixed() {
             while count < limit && self.next_row(cx)?.is_some() {
                 count += 1;
             }
@@ -137,6 +139,7 @@ impl<'v> Fetch<'v> {
         match &mut self.source {
             Source::Done => self.fill_by_staged(cx),
             Source::Scan(_) => self.fill_by_scan(cx),
+            Source::Near(_) => self.fill_by_rings(cx),
             _ => self.fill_by_places(cx),
         }
     }
@@ -184,6 +187,34 @@ impl<'v> Fetch<'v> {
         Ok(true)
     }
 
+    /// Emits what is certainly nearest, reading ring after ring.
+    fn fill_by_rings(&mut self, cx: &Cx<'_>) -> Result<bool> {
+        let Source::Near(mut search) = std::mem::replace(&mut self.source, Source::Done) else { return Ok(false) };
+        loop {
+            if let Some(row) = search.certain() {
+                self.ready.push_back(row);
+                self.source = Source::Near(search);
+                return Ok(true);
+            }
+            let Some(rids) = search.next_ring(self.view, self.coll, &mut self.examined, cx)? else { return Ok(true) };
+            for rid in rids {
+                cx.tick()?;
+                if let Some(row) = self.fetch_new(rid, cx)? {
+                    search.add(row);
+                }
+            }
+        }
+    }
+
+    fn fetch_new(&mut self, rid: Rid, cx: &Cx<'_>) -> Result<Option<Row>> {
+        if !self.is_new(rid) {
+            return Ok(None);
+        }
+        self.examined.docs += 1;
+        let Some(doc) = self.view.doc(self.coll, rid)? else { return Ok(None) };
+        Ok(self.residual.matches(doc.raw(), cx)?.then_some(Row { rid, doc }))
+    }
+
     /// The end of the road: what a transaction changed, if it matches now.
     fn fill_by_staged(&mut self, cx: &Cx<'_>) -> Result<bool> {
         while let Some(row) = self.staged.added.pop_front() {
@@ -208,13 +239,14 @@ impl<'v> Source<'v> {
             Access::Ids(ids) => Source::Ids(ids.iter()),
             Access::Scan(scan) => Source::Scan(view.scan(coll, None, *scan)),
             Access::Entries(entries) => Source::Entries(Walk::new(entries)),
+            Access::Near(near) => Source::Near(Box::new(NearSearch::new(near))),
             Access::Union(roads) => Source::Union(roads.iter().map(|road| Source::new(view, coll, road)).collect()),
         }
     }
 
     fn next_place(&mut self, view: &'v View, coll: &'v Collection, examined: &mut Examined) -> Result<Option<Rid>> {
         match self {
-            Source::Done => Ok(None),
+            Source::Done | Source::Near(_) => Ok(None), // rings are read by `fill_by_rings`
             Source::Ids(ids) => {
                 for id in ids {
                     examined.keys += 1;
@@ -241,7 +273,7 @@ impl<'v> Source<'v> {
 }
 
 impl<'v> Walk<'v> {
-    fn new(entries: &'v Entries) -> Walk<'v> {
+    pub(super) fn new(entries: &'v Entries) -> Walk<'v> {
         let ranges: VecDeque<_> = match entries.scan {
             Scan::Forward => entries.ranges.iter().collect(),
             Scan::Backward => entries.ranges.iter().rev().collect(),
@@ -249,7 +281,7 @@ impl<'v> Walk<'v> {
         Walk { entries, ranges, cursor: None }
     }
 
-    fn next_place(&mut self, view: &'v View, coll: &'v Collection, examined: &mut Examined) -> Result<Option<Rid>> {
+    pub(super) fn next_place(&mut self, view: &'v View, coll: &'v Collection, examined: &mut Examined) -> Result<Option<Rid>> {
         loop {
             let cursor = match &mut self.cursor {
                 Some(cursor) => cursor,
@@ -286,7 +318,7 @@ fn passes(entries: &Entries, entry: &IndexEntry<'_>) -> bool {
 fn repeats(access: &Access) -> bool {
     match access {
         Access::Entries(entries) => entries.repeats,
-        Access::Union(_) => true,
+        Access::Union(_) | Access::Near(_) => true,
         Access::Ids(ids) => ids.len() > 1,
         Access::Empty | Access::Scan(_) => false,
     }

@@ -111,6 +111,17 @@ impl Bounds {
         Bounds { intervals: vec![Interval::full()], exact: false }
     }
 
+    /// Ranges of cells of a geo index, both ends included. What they hold has to be looked at closely.
+    pub fn of_cells(ranges: &[(u64, u64)]) -> Bounds {
+        let encoded = |cell| {
+            let mut bytes = Vec::with_capacity(9);
+            key::encode(storage::cell_value(cell), Direction::Ascending, None, &mut bytes);
+            bytes
+        };
+        let interval = |(low, high): &(u64, u64)| Interval::range(encoded(*low), successor(&encoded(*high)));
+        Bounds { intervals: ranges.iter().map(interval).collect(), exact: false }.tidy()
+    }
+
     /// Does it hold every value?
     pub fn is_full(&self) -> bool {
         self.intervals.iter().any(|interval| interval.start.is_empty() && interval.end.is_empty())

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use storage::key::successor;
-use storage::{Collection, Direction, FieldOrder, Index, KeyRange, Kind, Scan};
+use storage::{Collection, Direction, FieldOrder, Index, IndexField, KeyRange, Kind, Scan};
 
 use super::bounds::{Bounds, FieldView, Interval, inside_elements, narrowest, of_pred};
 use super::implied::implies;
 use super::{Access, Entries, RowsWanted, Wanted};
-use crate::filter::Filter;
+use crate::filter::{Filter, Pred};
 
 /// Ranges that the points of leading fields may multiply to.
 const RANGES_MAX: usize = 1024;
@@ -48,7 +48,14 @@ pub(super) fn candidates(coll: &Collection, wanted: &Wanted<'_>, members: &[&Fil
 impl Candidate {
     /// What an index can do; `None` for kinds of index that are no ordered lists of values.
     pub(super) fn new(index: &Arc<Index>, wanted: &Wanted<'_>, members: &[&Filter]) -> Option<Candidate> {
-        if index.fields.iter().any(|field| !matches!(field.order, FieldOrder::Ascending | FieldOrder::Descending)) {
+        let mut found = Candidate::bounded(index, wanted, members)?;
+        found.ordered = found.order_given(wanted);
+        found.is_complete().then_some(found)
+    }
+
+    /// The index with the bounds of its fields.
+    pub(super) fn bounded(index: &Arc<Index>, wanted: &Wanted<'_>, members: &[&Filter]) -> Option<Candidate> {
+        if index.fields.iter().any(|field| field.order == FieldOrder::Text) {
             return None;
         }
         let mut found =
@@ -57,8 +64,7 @@ impl Candidate {
             let bounds = found.bound_field(field, wanted, members);
             found.bounds.push(bounds);
         }
-        found.ordered = found.order_given(wanted);
-        (!index.sparse || found.excludes_missing()).then_some(found)
+        Some(found)
     }
 
     fn is_useful(&self, wanted: &Wanted<'_>) -> bool {
@@ -68,8 +74,11 @@ impl Candidate {
 
     /// The bounds of one field from all conditions that speak of it.
     fn bound_field(&mut self, field: usize, wanted: &Wanted<'_>, members: &[&Filter]) -> Bounds {
-        let Some(index_field) = self.index.fields.get(field) else { return Bounds::full() };
         let index = self.index.clone();
+        let Some(index_field) = index.fields.get(field) else { return Bounds::full() };
+        if is_geo(index_field) {
+            return self.bound_geo(&index, index_field, members);
+        }
         let view = FieldView::new(&index, field, &index_field.path, wanted.collation);
         let found: Vec<(usize, Bounds)> = members
             .iter()
@@ -92,6 +101,20 @@ impl Candidate {
             }
         }
         chosen.into_iter().map(|(_, bounds)| bounds).reduce(|a, b| a.intersect(&b)).unwrap_or_else(Bounds::full)
+    }
+
+    /// The cells that the first shape about the field touches.
+    fn bound_geo(&mut self, index: &Index, field: &IndexField, members: &[&Filter]) -> Bounds {
+        let shape = members.iter().enumerate().find_map(|(place, member)| match member {
+            Filter::Field(path, Pred::Geo(shape)) if *path == field.path => Some((place, shape)),
+            _ => None,
+        });
+        let Some((place, shape)) = shape else { return Bounds::full() };
+        self.used.push(place);
+        match field.order {
+            FieldOrder::Plane => Bounds::of_cells(&shape.grid_ranges(&index.grid)),
+            _ => Bounds::of_cells(&shape.ranges()),
+        }
     }
 
     fn bounds_of(&self, member: &Filter, field: usize, view: &FieldView<'_>) -> Option<Bounds> {
@@ -122,6 +145,17 @@ impl Candidate {
             })
     }
 
+    /// Can no document that matches be missing from the index? A geo index leaves out documents without a geometry, so
+    /// it serves only conditions on geometries.
+    fn is_complete(&self) -> bool {
+        let geo = self.index.fields.iter().zip(&self.bounds).filter(|(field, _)| is_geo(field));
+        let mut geo = geo.map(|(_, bounds)| !bounds.is_full()).peekable();
+        match geo.peek() {
+            Some(_) => geo.any(|bounded| bounded),
+            None => !self.index.sparse || self.excludes_missing(),
+        }
+    }
+
     /// Is a document that lacks every field kept out by the bounds themselves?
     fn excludes_missing(&self) -> bool {
         let null = storage::key::class_range(Kind::Null).0;
@@ -147,6 +181,9 @@ impl Candidate {
         let mut direction = None;
         for (place, (field, bounds)) in self.index.fields.iter().zip(&self.bounds).enumerate() {
             let Some(key) = order.peek() else { break };
+            if is_geo(field) {
+                return None;
+            }
             if key.path != field.path {
                 match bounds.is_point() && !self.index.is_multikey(place) {
                     true => continue,
@@ -179,14 +216,24 @@ impl Candidate {
             return Access::Empty;
         }
         let scan = self.ordered.unwrap_or(Scan::Forward);
-        let (ranges, bounded) = ranges(&self.index, &self.bounds);
-        let checks = self.bounds.iter().enumerate().skip(bounded).filter(|(_, bounds)| !bounds.is_full());
-        let checks = checks.map(|(field, bounds)| (field, directed(&self.index, field, bounds))).collect();
+        let (ranges, checks) = walk(&self.index, &self.bounds);
         // A single point of a single field meets each document once; anything else may meet it through two elements.
         let single = ranges.len() == 1 && self.bounds.iter().all(Bounds::is_point);
-        let repeats = self.index.multikey != 0 && !single;
+        let repeats = (self.index.multikey != 0 || self.index.fields.iter().any(is_geo)) && !single;
         Access::Entries(Entries { index: self.index, ranges, checks, bounds: self.bounds, scan, repeats })
     }
+}
+
+/// The ranges that bounds cut out of an index, and what is left to check on each entry.
+pub(super) fn walk(index: &Index, bounds: &[Bounds]) -> (Vec<KeyRange>, Vec<(usize, Vec<Interval>)>) {
+    let (ranges, bounded) = ranges(index, bounds);
+    let later = bounds.iter().enumerate().skip(bounded).filter(|(_, bounds)| !bounds.is_full());
+    (ranges, later.map(|(field, bounds)| (field, directed(index, field, bounds))).collect())
+}
+
+/// Is this a field of cells?
+pub(super) fn is_geo(field: &IndexField) -> bool {
+    matches!(field.order, FieldOrder::Sphere | FieldOrder::Plane)
 }
 
 /// The intervals of a field as its bytes stand in the index.

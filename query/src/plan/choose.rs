@@ -6,6 +6,7 @@
 use storage::{Collection, FieldOrder, Index, Scan, Value, View};
 
 use super::bounds::Bounds;
+use super::near;
 use super::candidate::{Candidate, candidates, conjuncts};
 use super::{Access, Plan, RowsWanted, Wanted};
 use crate::error::{Error, Result, number::BAD_VALUE};
@@ -26,6 +27,9 @@ pub fn choose(view: &View, coll: &Collection, wanted: &Wanted<'_>) -> Result<Pla
     let members = conjuncts(wanted.filter);
     if members.iter().any(|member| matches!(member, Filter::Always(false))) {
         return Ok(whole(Access::Empty, wanted, true, 0));
+    }
+    if let Some((path, near)) = wanted.filter.near() {
+        return near::choose(coll, wanted, path, near);
     }
     if let Some(hint) = wanted.hint {
         return hinted(view, coll, wanted, &members, hint);

@@ -58,6 +58,12 @@ fn put_access(out: &mut DocBuilder, access: &Access, filtered: bool) {
             put_entries(out, entries);
             out.close(input);
         }
+        Access::Near(near) => {
+            out.put("stage", ValueRef::String("GEO_NEAR"));
+            let input = out.open_document("inputStage");
+            put_entries(out, &near.entries);
+            out.close(input);
+        }
         Access::Union(roads) => {
             out.put("stage", ValueRef::String("OR"));
             let inputs: storage::Array = documents(roads.iter().map(alone));
