@@ -191,7 +191,7 @@ impl From<storage::Error> for Error {
             S::Conflict | S::Overtaken { .. } => (Code::TransactionConflict, 112),
             S::TooLarge { .. } => (Code::TooLarge, number::OBJECT_TOO_LARGE),
             S::ParallelArrays { .. } => (Code::BadRequest, 171),
-            S::Unindexable { .. } => (Code::BadRequest, 16755),
+            S::Unindexable { number, .. } => (Code::BadRequest, *number),
             S::Halted => (Code::Halted, 0),
             S::Unknown(_) => (Code::OutcomeUnknown, 0),
             S::Corrupt { .. } | S::LostCommits { .. } => (Code::Corrupt, 0),

@@ -300,7 +300,10 @@ fn id_index(id: IndexId) -> Index {
 
 fn new_index(id: IndexId, spec: &IndexSpec, compile: CompilePartial) -> Result<Index> {
     bounded("number of index fields", spec.fields.len(), INDEX_FIELDS_MAX)?;
-    let unindexable = |reason: &str| Error::Unindexable { index: spec.name.clone(), reason: reason.to_owned() };
+    let unindexable = |reason: &str| {
+        let number = 67; // MongoDB's CannotCreateIndex
+        Error::Unindexable { index: spec.name.clone(), reason: reason.to_owned(), number }
+    };
     let collation = match &spec.collation {
         Some(collation) => Some(Collation::new(collation.clone()).ok_or_else(|| unindexable("unknown locale"))?),
         None => None,

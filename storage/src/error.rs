@@ -63,6 +63,8 @@ pub enum Error {
         index: String,
         /// Why, in words that a developer can act on.
         reason: String,
+        /// MongoDB's number for the fault.
+        number: i32,
     },
     /// A sync failed earlier: the store refuses all writes until it is opened again.
     Halted,
@@ -108,7 +110,7 @@ impl fmt::Display for Error {
             }
             Error::TooLarge { what, bytes, bytes_max } => write!(f, "{what} of {bytes} bytes exceeds {bytes_max}"),
             Error::ParallelArrays { first, second } => write!(f, "cannot index parallel arrays [{first}] [{second}]"),
-            Error::Unindexable { index, reason } => write!(f, "cannot index in {index}: {reason}"),
+            Error::Unindexable { index, reason, .. } => write!(f, "cannot index in {index}: {reason}"),
             Error::Halted => f.write_str("writes are halted after a failed sync; restart the server"),
             Error::Unknown(text) => write!(f, "outcome unknown, the commit may survive: {text}"),
             Error::Closed => f.write_str("the store is closed"),

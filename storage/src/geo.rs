@@ -4,9 +4,9 @@
 //! tells which values fit; a `Near` measures distances and searches nearest first. Meaning and error numbers are those
 //! of MongoDB 6.0 (2dsphere version 3 and 2d indexes); edges on the globe are geodesics, as in the S2 library.
 //!
-//! Index entries are cell numbers, eight big-endian bytes each ([`key`]). A 2dsphere index files a value under
-//! [`sphere_cells`] and is read by [`Shape::ranges`] or [`Near::rings`]; a 2d index files it under [`Grid::cells`] and
-//! is read by [`Shape::grid_ranges`] or [`Near::grid_rings`]. What is read is a superset: ask [`Shape::matches`] or
+//! Index entries are cell numbers in their order. A 2dsphere index files a value under [`sphere_cells`] and is read by
+//! [`Shape::ranges`] or [`Near::rings`]; a 2d index files it under [`Grid::cells`] and is read by
+//! [`Shape::grid_ranges`] or [`Near::grid_rings`]. What is read is a superset: ask [`Shape::matches`] or
 //! [`Near::nearest`] about each document. Nothing here does input or output, or knows of documents and paths.
 //!
 //! ```
@@ -48,7 +48,6 @@ pub use grid::Grid;
 pub use near::{Metric, NEAR_OPERATORS, Near, Nearest, Ring, Rings};
 pub use shape::{SHAPES, Shape};
 
-use crate::key::{KeyRange, successor};
 use crate::value::ValueRef;
 
 /// The cell number for a document that has no geometry in an indexed field: no cell has it.
@@ -75,14 +74,4 @@ pub fn sphere_cells(value: ValueRef<'_>) -> Result<Vec<u64>, GeoFault> {
 /// objects.
 pub fn is_absent(value: ValueRef<'_>) -> bool {
     value.is_nullish() || parse::members(value).is_some_and(|mut members| members.next().is_none())
-}
-
-/// The bytes that stand for a cell in an index key: their order is the order of cells.
-pub const fn key(cell: u64) -> [u8; 8] {
-    cell.to_be_bytes()
-}
-
-/// The index keys that begin with a cell in a range, both ends included.
-pub fn key_range((low, high): (u64, u64)) -> KeyRange {
-    KeyRange { start: key(low).to_vec(), end: successor(&key(high)) }
 }

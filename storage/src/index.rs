@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::geo::{self, GeoFault, NO_CELL};
 use crate::key::{self, EnvId, Note, Rid};
 use crate::limits::{INDEX_ENTRIES_MAX, KEY_BYTES_MAX};
+use crate::order::compare;
 use crate::path::Part;
 use crate::value::ValueRef;
 
@@ -210,6 +211,7 @@ fn resolve_array<'d, 'p>(array: RawArray<'d>, parts: &'p [Part], index: &Index) 
         return Err(Error::Unindexable {
             index: index.name.clone(),
             reason: format!("'{}' is both a position and a field name in an array", part.name()),
+            number: 16746,
         });
     }
     match element {
@@ -239,7 +241,9 @@ fn geo_cells(index: &Index, doc: RawDoc<'_>) -> Result<Vec<(usize, Vec<u64>)>> {
 fn cells_of_field(index: &Index, field: &IndexField, doc: RawDoc<'_>) -> Result<Vec<u64>> {
     let mut values = Vec::new();
     geo_values(ValueRef::Document(doc), field.path.parts(), &mut values);
-    if values.iter().all(|value| geo::is_absent(*value)) {
+    // One absent value is none; among geometries, or beside an absent value of another kind, it is a fault.
+    let same = |one: &ValueRef<'_>, other: &ValueRef<'_>| compare(*one, *other).is_eq();
+    if values.first().is_none_or(|first| geo::is_absent(*first) && values.iter().all(|value| same(first, value))) {
         return Ok(Vec::new());
     }
     let mut cells = Vec::new();
@@ -248,7 +252,10 @@ fn cells_of_field(index: &Index, field: &IndexField, doc: RawDoc<'_>) -> Result<
             FieldOrder::Plane => index.grid.cells(value),
             _ => geo::sphere_cells(value),
         };
-        let unindexable = |fault: GeoFault| Error::Unindexable { index: index.name.clone(), reason: fault.to_string() };
+        let unindexable = |fault: GeoFault| {
+            let (reason, number) = (fault.to_string(), fault.code());
+            Error::Unindexable { index: index.name.clone(), reason, number }
+        };
         cells.extend(found.map_err(unindexable)?);
     }
     cells.sort_unstable();
@@ -256,18 +263,10 @@ fn cells_of_field(index: &Index, field: &IndexField, doc: RawDoc<'_>) -> Result<
     Ok(cells)
 }
 
-/// The values at a path that may be geometries: arrays on the way are entered, an array at the end is either a
-/// coordinate pair or a list of geometries.
+/// The values at a path that may be geometries: arrays on the way are entered, an array at the end is one value, for it
+/// may be a coordinate pair. (A 2d index takes a list of pairs as one value, too; a 2dsphere index refuses it.)
 pub fn geo_values<'d>(value: ValueRef<'d>, parts: &[Part], found: &mut Vec<ValueRef<'d>>) {
-    let Some((part, rest)) = parts.split_first() else {
-        match value {
-            ValueRef::Array(list) if list.get(0).is_some_and(|first| !first.kind().is_number()) => {
-                found.extend(list.iter())
-            }
-            other => found.push(other),
-        }
-        return;
-    };
+    let Some((part, rest)) = parts.split_first() else { return found.push(value) };
     match value {
         ValueRef::Document(doc) => {
             if let Some(inner) = doc.get(part.name()) {
@@ -379,11 +378,36 @@ mod tests {
         index.fields[1].order = FieldOrder::Sphere;
         let count = |json| entries(EnvId(1), &index, doc(json).raw(), Rid(9)).map(|set| set.entries.len());
         assert_eq!(count(bson::doc! {"kind": 1, "at": [116.4, 39.9]}).expect("indexable"), 1);
-        assert_eq!(count(bson::doc! {"kind": [1, 2], "at": [[116.4, 39.9], [0, 0]]}).expect("indexable"), 4);
+        assert_eq!(count(bson::doc! {"kind": [1, 2], "at": {"lng": 116.4, "lat": 39.9}}).expect("indexable"), 2);
         assert_eq!(count(bson::doc! {"kind": 1}).expect("left out"), 0);
         let line = bson::doc! {"type": "LineString", "coordinates": [[0, 0], [40, 40]]};
         assert!(count(bson::doc! {"kind": 1, "at": line}).expect("indexable") > 1);
-        assert!(matches!(count(bson::doc! {"at": "nowhere"}), Err(Error::Unindexable { .. })));
+        for at in [bson::bson!("nowhere"), bson::bson!([[116.4, 39.9], [0, 0]]), bson::bson!([200, 0])] {
+            assert!(matches!(count(bson::doc! {"at": at}), Err(Error::Unindexable { number: 16755, .. })));
+        }
+    }
+
+    #[test]
+    fn geometries_are_found_along_arrays() {
+        let count = |order, json| {
+            let mut index = index(&["a.at"], false);
+            index.fields[0].order = order;
+            entries(EnvId(1), &index, doc(json).raw(), Rid(9)).map(|set| set.entries.len())
+        };
+        let sphere = |json| count(FieldOrder::Sphere, json);
+        assert_eq!(sphere(bson::doc! {"a": [{"at": [1, 1]}, {"at": [2, 2]}, {"b": 1}, 5]}).expect("indexable"), 2);
+        let absent =
+            [bson::bson!([{"at": null}, {"at": null}]), bson::bson!([{"at": []}]), bson::bson!([]), bson::bson!(1)];
+        for at in absent {
+            assert_eq!(sphere(bson::doc! {"a": at}).expect("left out"), 0);
+        }
+        for wrong in [bson::bson!([{"at": [1, 1]}, {"at": null}]), bson::bson!([{"at": null}, {"at": []}])] {
+            assert!(matches!(sphere(bson::doc! {"a": wrong}), Err(Error::Unindexable { number: 16755, .. })));
+        }
+        let plane = |json| count(FieldOrder::Plane, json);
+        assert_eq!(plane(bson::doc! {"a": {"at": [[1, 1], [2, 2]]}}).expect("indexable"), 2);
+        assert_eq!(plane(bson::doc! {"a": {"at": "nowhere"}}).expect("left out"), 0);
+        assert!(matches!(plane(bson::doc! {"a": {"at": [200, 1]}}), Err(Error::Unindexable { number: 13027, .. })));
     }
 
     #[test]

@@ -416,15 +416,6 @@ fn distances_are_those_of_mongodb() {
 }
 
 #[test]
-fn keys_keep_the_order_of_cells() {
-    let range = key_range((1, 255));
-    assert_eq!(range.start, key(1));
-    assert_eq!(range.end, [0, 0, 0, 0, 0, 0, 1]);
-    assert!(key(255).as_slice() < range.end.as_slice() && key(256).as_slice() >= range.end.as_slice());
-    assert_eq!(key_range((0, u64::MAX)).end, [0; 0]);
-}
-
-#[test]
 fn grids_are_checked() {
     assert_eq!(code(Grid::new(0.0, -180.0, 180.0)), 72);
     assert_eq!(code(Grid::new(33.0, -180.0, 180.0)), 72);
