@@ -216,6 +216,7 @@ pub enum Value {
 
 impl<'a> ValueRef<'a> {
     /// Reads the value of an element. `bytes` is exactly the value's part of the element; `None` where it is malformed.
+    #[inline]
     pub fn decode(kind: Kind, bytes: &'a [u8]) -> Option<ValueRef<'a>> {
         Some(match kind {
             Kind::Double => ValueRef::Double(f64::from_le_bytes(fixed(bytes)?)),
@@ -514,6 +515,7 @@ fn write_list(f: &mut fmt::Formatter<'_>, items: impl Iterator<Item = String>) -
 
 /// How many bytes the value of an element takes, read from the bytes that follow the element's name.
 /// `None` where the bytes are too short or the length they state is impossible.
+#[inline]
 pub(crate) fn width(kind: Kind, bytes: &[u8]) -> Option<usize> {
     let size = match kind {
         Kind::Double | Kind::DateTime | Kind::Timestamp | Kind::Int64 => 8,
@@ -541,6 +543,7 @@ pub(crate) fn whole(number: f64) -> Option<i64> {
     (number.trunc() == number && (-LIMIT..LIMIT).contains(&number)).then_some(number as i64)
 }
 
+#[inline]
 fn length(bytes: &[u8]) -> Option<usize> {
     usize::try_from(i32::from_le_bytes(fixed(bytes)?)).ok()
 }

@@ -1,0 +1,3 @@
+//! Pure codecs: text in, plain data out, and back. Nothing here knows a socket, a clock or a runtime.
+
+pub mod ejson;
