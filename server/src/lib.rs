@@ -2,4 +2,5 @@
 //! the spellings of Tencent's protocol; what a request means is decided one crate below, in `query`.
 #![forbid(unsafe_code)]
 
+pub mod auth;
 pub mod wire;

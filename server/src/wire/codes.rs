@@ -1,0 +1,193 @@
+//! How each dialect spells an error: the one place with Tencent's codes, their numbers and their misspellings.
+//!
+//! Users match on these texts, so they are part of the promise: a code that the original misspells is misspelt here.
+//! Both matches are exhaustive: a new code asks every dialect.
+
+use std::borrow::Cow;
+
+use query::{Code, Error};
+
+/// Which family of callers an error is spelt for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// The server SDKs on `/admin`.
+    Admin,
+    /// Our own admin interface, under the command line and the console.
+    Own,
+}
+
+/// An error code as one dialect writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spelling {
+    /// The code's text.
+    pub text: &'static str,
+    /// The number that `wx.cloud` callers see as `errCode`.
+    pub number: i32,
+    /// The status of the HTTP answer.
+    pub status: u16,
+}
+
+/// Spells a code.
+pub const fn spell(code: Code, dialect: Dialect) -> Spelling {
+    let (text, number) = sdk(code);
+    match dialect {
+        // The SDKs read no body of any other status.
+        Dialect::Admin => Spelling { text, number, status: 200 },
+        Dialect::Own => Spelling { text: own(code), number, status: status(code) },
+    }
+}
+
+/// Code and number as `wx-server-sdk` maps them; codes that it does not know become -501001 there.
+const fn sdk(code: Code) -> (&'static str, i32) {
+    match code {
+        Code::InvalidParam | Code::EnvExists | Code::IndexMissing | Code::IndexConflict => ("INVALID_PARAM", -501007),
+        Code::InvalidOperator => ("DATABASE_INVALID_OPERRATOR", -502002),
+        Code::BadRequest | Code::MemoryLimit | Code::StorageFull => ("DATABASE_REQUEST_FAILED", -502001),
+        // A newer code exists, but `wx-server-sdk` does not know it and users test for -502001 and E11000.
+        Code::DuplicateKey => ("DATABASE_REQUEST_FAILED", -502001),
+        Code::NotSupported => ("INVALID_ACTION", -501001),
+        Code::TooLarge => ("EXCEED_REQUEST_SIZE_LIMIT", -501001),
+        Code::EnvMissing => ("INVALIID_ENV", -501005),
+        Code::CollectionMissing => ("DATABASE_COLLECTION_NOT_EXIST", -502005),
+        Code::CollectionExists => ("DATABASE_COLLECTION_ALREADY_EXIST", -501001),
+        Code::TransactionMissing => ("DATABASE_TRANSACTION_FAIL", -501001),
+        Code::TransactionConflict | Code::TransactionBusy => ("DATABASE_TRANSACTION_CONFLICT", -501001),
+        Code::PermissionDenied => ("DATABASE_PERMISSION_DENIED", -502003),
+        Code::Unauthenticated => ("SIGN_PARAM_INVALID", -501001),
+        Code::Timeout => ("DATABASE_TIMEOUT", -501001),
+        Code::Cancelled => ("SERVER_TIMEOUT", -501002),
+        Code::RateLimited | Code::QuotaExceeded => ("EXCEED_REQUEST_LIMIT", -501003),
+        Code::ConcurrencyLimited => ("EXCEED_CONCURRENT_REQUEST_LIMIT", -501004),
+        Code::CollectionLimit => ("DATABASE_COLLECTION_EXCEED_LIMIT", -502004),
+        Code::Halted | Code::OutcomeUnknown | Code::Corrupt | Code::Internal => ("SYS_ERR", -501001),
+    }
+}
+
+/// Our own names: one per code, so that nothing is lost on the way to an administrator.
+const fn own(code: Code) -> &'static str {
+    match code {
+        Code::InvalidParam => "INVALID_PARAM",
+        Code::InvalidOperator => "INVALID_OPERATOR",
+        Code::BadRequest => "BAD_REQUEST",
+        Code::NotSupported => "NOT_SUPPORTED",
+        Code::TooLarge => "TOO_LARGE",
+        Code::DuplicateKey => "DUPLICATE_KEY",
+        Code::EnvMissing => "ENV_MISSING",
+        Code::EnvExists => "ENV_EXISTS",
+        Code::CollectionMissing => "COLLECTION_MISSING",
+        Code::CollectionExists => "COLLECTION_EXISTS",
+        Code::IndexMissing => "INDEX_MISSING",
+        Code::IndexConflict => "INDEX_CONFLICT",
+        Code::TransactionMissing => "TRANSACTION_MISSING",
+        Code::TransactionConflict => "TRANSACTION_CONFLICT",
+        Code::TransactionBusy => "TRANSACTION_BUSY",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+        Code::Timeout => "TIMEOUT",
+        Code::Cancelled => "CANCELLED",
+        Code::RateLimited => "RATE_LIMITED",
+        Code::ConcurrencyLimited => "CONCURRENCY_LIMITED",
+        Code::CollectionLimit => "COLLECTION_LIMIT",
+        Code::MemoryLimit => "MEMORY_LIMIT",
+        Code::QuotaExceeded => "QUOTA_EXCEEDED",
+        Code::StorageFull => "STORAGE_FULL",
+        Code::Halted => "HALTED",
+        Code::OutcomeUnknown => "OUTCOME_UNKNOWN",
+        Code::Corrupt => "CORRUPT",
+        Code::Internal => "INTERNAL",
+    }
+}
+
+const fn status(code: Code) -> u16 {
+    match code {
+        Code::InvalidParam | Code::InvalidOperator | Code::BadRequest | Code::NotSupported => 400,
+        Code::Unauthenticated => 401,
+        Code::PermissionDenied => 403,
+        Code::EnvMissing | Code::CollectionMissing | Code::IndexMissing | Code::TransactionMissing => 404,
+        Code::DuplicateKey | Code::EnvExists | Code::CollectionExists | Code::IndexConflict => 409,
+        Code::TransactionConflict | Code::TransactionBusy => 409,
+        Code::TooLarge => 413,
+        Code::RateLimited | Code::ConcurrencyLimited | Code::CollectionLimit => 429,
+        Code::MemoryLimit | Code::QuotaExceeded => 422,
+        Code::StorageFull => 507,
+        Code::Timeout | Code::Cancelled => 504,
+        Code::Halted => 503,
+        Code::OutcomeUnknown | Code::Corrupt | Code::Internal => 500,
+    }
+}
+
+/// The message for a server SDK: the texts that users match on, in the original's words where it has them.
+pub fn message<'e>(error: &'e Error, collection: Option<&str>) -> Cow<'e, str> {
+    const CONTACT: &str = "Please check your request, but if the problem cannot be solved, contact us.";
+    let name = collection.unwrap_or("unknown");
+    match error.code {
+        Code::CollectionMissing => format!("[ResourceNotFound] Db or Table not exist: {name}. {CONTACT}").into(),
+        Code::CollectionExists => format!("[ResourceExist] Table exist: {name}. {CONTACT}").into(),
+        Code::TransactionConflict => {
+            "[ResourceUnavailable.TransactionConflict] Transaction is conflict, maybe resource \
+             operated by others. Please check your request, but if the problem persists, contact us."
+                .into()
+        }
+        Code::TransactionBusy => {
+            "[ResourceUnavailable.TransactionBusy] Transaction is busy. Please check your request, \
+             but if the problem persists, contact us."
+                .into()
+        }
+        Code::TransactionMissing => "[ResourceUnavailable.TransactionNotExist] Transaction does not exist on the \
+             server, transaction must be commit or abort in 30 seconds. Please check your request, but if the problem \
+             persists, contact us."
+            .into(),
+        _ => error.message.as_str().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `wx-server-sdk`'s own table: a code in it must carry its number, any other the number of an unknown one.
+    const KNOWN: &[(&str, i32)] = &[
+        ("SYS_ERR", -501001),
+        ("SERVER_TIMEOUT", -501002),
+        ("EXCEED_REQUEST_LIMIT", -501003),
+        ("EXCEED_CONCURRENT_REQUEST_LIMIT", -501004),
+        ("INVALIID_ENV", -501005),
+        ("INVALID_COMMON_PARAM", -501006),
+        ("INVALID_PARAM", -501007),
+        ("INVALID_REQUEST_SOURCE", -501008),
+        ("RESOURCE_NOT_INITIAL", -501009),
+        ("DATABASE_REQUEST_FAILED", -502001),
+        ("DATABASE_INVALID_OPERRATOR", -502002),
+        ("DATABASE_PERMISSION_DENIED", -502003),
+        ("DATABASE_COLLECTION_EXCEED_LIMIT", -502004),
+        ("DATABASE_COLLECTION_NOT_EXIST", -502005),
+    ];
+
+    #[test]
+    fn every_code_has_the_number_that_the_sdk_shows() {
+        for code in Code::ALL {
+            let spelling = spell(*code, Dialect::Admin);
+            let known = KNOWN.iter().find(|(text, _)| *text == spelling.text).map_or(-501001, |(_, number)| *number);
+            assert_eq!(spelling.number, known, "{code:?}");
+            assert_eq!(spelling.status, 200, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn our_own_names_are_all_different() {
+        let mut names: Vec<_> = Code::ALL.iter().map(|code| spell(*code, Dialect::Own).text).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Code::ALL.len());
+    }
+
+    #[test]
+    fn messages_hold_what_users_match_on() {
+        let text = |code| message(&Error::new(code, "own words"), Some("todos")).into_owned();
+        assert!(text(Code::CollectionMissing).contains("Db or Table not exist: todos"));
+        assert!(text(Code::CollectionExists).contains("ResourceExist"));
+        assert!(text(Code::CollectionExists).contains("Table exist"));
+        assert!(text(Code::TransactionConflict).contains("TransactionConflict"));
+        assert_eq!(text(Code::DuplicateKey), "own words");
+    }
+}
