@@ -67,7 +67,7 @@ const MEANING_REASON: &str = "the language knows no plan, store or rule";
 /// Libraries that one file (or folder) wraps, so that each can be replaced there.
 const WRAPPED: &[(&str, &[&str])] = &[
     ("rocksdb::", &["storage/src/engine/rocks", "storage/src/engine/rocks.rs"]),
-    ("postcard::", &["storage/src/catalog"]),
+    ("postcard::", &["storage/src/catalog", "server/src/tenants/codec"]),
     ("tantivy::", &["storage/src/index/text"]),
 ];
 /// Spellings of one protocol that may stand only in the server crate.

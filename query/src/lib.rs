@@ -58,3 +58,6 @@ pub use row::{Found, Row};
 pub use session::{Caller, Deadline, Session, TransactionId, User};
 pub use sort::Sort;
 pub use variables::{Binding, Variables, check_name as check_variable_name};
+
+/// What documents are made of: callers of this crate need to know no storage beside it.
+pub use storage::{Doc, DocBuilder, EnvId, RawDoc, Value, ValueRef, name_fault};

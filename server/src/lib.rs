@@ -2,5 +2,15 @@
 //! the spellings of Tencent's protocol; what a request means is decided one crate below, in `query`.
 #![forbid(unsafe_code)]
 
+pub mod action;
+pub mod app;
 pub mod auth;
+pub mod chance;
+pub mod clock;
+pub mod config;
+pub mod face;
+pub mod listen;
+pub mod local;
+pub mod report;
+pub mod tenants;
 pub mod wire;

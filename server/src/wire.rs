@@ -5,3 +5,4 @@ pub mod codes;
 pub mod ejson;
 pub mod form;
 pub mod members;
+pub mod records;

@@ -115,12 +115,28 @@ impl Answer {
     }
 }
 
-/// The answer that tells of an error. `collection` is the name that the message may mention.
-pub fn refusal(request_id: &str, spelling: Spelling, error: &Error, collection: Option<&str>) -> Vec<u8> {
+/// The answer that tells a server SDK of an error. `collection` is the name that the message may mention.
+pub fn sdk_refusal(request_id: &str, spelling: Spelling, error: &Error, collection: Option<&str>) -> Vec<u8> {
     let mut answer = Answer::new(request_id);
     answer.text("code", spelling.text);
     answer.text("message", &message(error, collection));
     answer.finish()
+}
+
+/// The answer that tells an administrator of an error, in our own words.
+pub fn own_refusal(spelling: Spelling, error: &Error) -> Vec<u8> {
+    let mut out = vec![b'{'];
+    for (index, (name, text)) in [("code", spelling.text), ("message", &error.message)].into_iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        let mut writer = Writer::<0>::new(&mut out, Form::Sdk);
+        writer.text(name);
+        out.push(b':');
+        Writer::<0>::new(&mut out, Form::Sdk).text(text);
+    }
+    out.push(b'}');
+    out
 }
 
 fn quoted(out: &mut Vec<u8>, doc: RawDoc<'_>) {
@@ -180,7 +196,7 @@ mod tests {
     #[test]
     fn a_refusal_has_code_message_and_request_id() {
         let error = Error::new(Code::CollectionMissing, "");
-        let bytes = refusal("r-2", spell(error.code, Dialect::Admin), &error, Some("todos"));
+        let bytes = sdk_refusal("r-2", spell(error.code, Dialect::Admin), &error, Some("todos"));
         let answer = read(bytes);
         assert_eq!(answer["code"], "DATABASE_COLLECTION_NOT_EXIST");
         assert_eq!(answer["requestId"], "r-2");

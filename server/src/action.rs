@@ -1,0 +1,194 @@
+//! The table of CloudBase actions: what a call may name, who may call it, what it does.
+//!
+//! SDKs put everything into one address and name the action in the body; which generation of SDK speaks follows from
+//! the name. Actions that this server does not offer are rows as well, so that callers get a clear answer with a code
+//! that their SDK knows.
+
+pub mod database;
+
+use std::pin::Pin;
+
+use query::{Caller, Code, Command, Error, Reply, Result, Session};
+
+use crate::app::App;
+use crate::wire::answer::Answer;
+use crate::wire::ejson::Reader;
+use crate::wire::members::Members;
+
+/// An action.
+pub struct ActionRow {
+    /// The name in the body.
+    pub name: &'static str,
+    /// Who may call it at least; what the caller may reach is decided by the rules.
+    pub gate: Gate,
+    /// What it does.
+    pub run: Run,
+    /// One line for the docs.
+    pub help: &'static str,
+}
+
+/// Who may call an action at least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// Anybody.
+    Guest,
+    /// Key pairs only.
+    Admin,
+}
+
+/// What an action does.
+pub enum Run {
+    /// It is carried out here.
+    Here(for<'c> fn(&'c Call<'c>) -> Answering<'c>),
+    /// It is not offered; the text is the code that fits.
+    Missing(&'static str),
+}
+
+/// An answer on its way.
+pub type Answering<'c> = Pin<Box<dyn Future<Output = Result<Vec<u8>>> + Send + 'c>>;
+
+/// A call of an action.
+pub struct Call<'c> {
+    /// The server.
+    pub app: &'c App,
+    /// Who calls.
+    pub session: Session,
+    /// What was sent.
+    pub members: &'c Members<'c>,
+    /// How its documents are read.
+    pub reader: Reader,
+    /// The id of the request.
+    pub request_id: &'c str,
+}
+
+impl Call<'_> {
+    /// Carries out a command for the caller.
+    ///
+    /// # Errors
+    /// Whatever the command meets.
+    pub async fn run(&self, command: Command) -> Result<Reply> {
+        self.app.run(&self.session, command).await
+    }
+
+    /// An answer with nothing in it yet.
+    pub fn answer(&self) -> Answer {
+        Answer::new(self.request_id)
+    }
+}
+
+impl Gate {
+    /// May this caller pass?
+    pub const fn admits(self, caller: &Caller) -> bool {
+        match self {
+            Gate::Guest => true,
+            Gate::Admin => matches!(caller, Caller::Admin),
+        }
+    }
+}
+
+/// The action of a name.
+pub fn find(name: &str) -> Option<&'static ActionRow> {
+    ACTIONS.iter().find(|row| row.name == name)
+}
+
+macro_rules! here {
+    ($run:path) => {
+        Run::Here(|call| Box::pin($run(call)))
+    };
+}
+
+const fn row(name: &'static str, gate: Gate, run: Run, help: &'static str) -> ActionRow {
+    ActionRow { name, gate, run, help }
+}
+
+const fn missing(name: &'static str, code: &'static str, help: &'static str) -> ActionRow {
+    ActionRow { name, gate: Gate::Guest, run: Run::Missing(code), help }
+}
+
+const FUNCTIONS: &str = "FUNCTIONS_REQUEST_FAIL";
+const STORAGE: &str = "STORAGE_REQUEST_FAIL";
+const ACTION: &str = "INVALID_ACTION";
+
+/// Every action, the most frequent first.
+pub const ACTIONS: &[ActionRow] = &[
+    row("database.getDocument", Gate::Guest, here!(database::get), "documents of a query or by id"),
+    row("database.modifyDocument", Gate::Guest, here!(database::modify), "changes or replaces documents"),
+    row("database.insertDocument", Gate::Guest, here!(database::insert), "new documents"),
+    row("database.calculateDocument", Gate::Guest, here!(database::count), "how many documents match"),
+    row("database.removeDocument", Gate::Guest, here!(database::remove), "removes documents"),
+    row("database.aggregateDocuments", Gate::Guest, here!(database::aggregate), "the result of a pipeline"),
+    row(
+        "database.modifyAndReturnDoc",
+        Gate::Guest,
+        here!(database::modify_and_return),
+        "changes one document, returns it",
+    ),
+    row("database.addCollection", Gate::Admin, here!(database::add_collection), "makes a collection"),
+    row("database.startTransaction", Gate::Guest, here!(database::transaction::start), "opens a transaction"),
+    row("database.commitTransaction", Gate::Guest, here!(database::transaction::commit), "makes its writes visible"),
+    row("database.abortTransaction", Gate::Guest, here!(database::transaction::abort), "forgets its writes"),
+    row("database.queryDocument", Gate::Guest, here!(database::first::query), "first generation: documents"),
+    row("database.addDocument", Gate::Guest, here!(database::first::add), "first generation: a new document"),
+    row("database.countDocument", Gate::Guest, here!(database::count), "first generation: how many match"),
+    row("database.updateDocument", Gate::Guest, here!(database::first::update), "first generation: changes documents"),
+    row("database.deleteDocument", Gate::Guest, here!(database::remove), "first generation: removes documents"),
+    row("database.aggregate", Gate::Guest, here!(database::first::aggregate), "first generation: a pipeline"),
+    row(
+        "database.getInTransaction",
+        Gate::Guest,
+        here!(database::first::get_in_transaction),
+        "first generation: one document in a transaction",
+    ),
+    row(
+        "database.insertDocInTransaction",
+        Gate::Guest,
+        here!(database::first::insert_in_transaction),
+        "first generation: a new document in a transaction",
+    ),
+    row(
+        "database.updateDocInTransaction",
+        Gate::Guest,
+        here!(database::first::update_in_transaction),
+        "first generation: changes a document in a transaction",
+    ),
+    row(
+        "database.deleteDocInTransaction",
+        Gate::Guest,
+        here!(database::first::delete_in_transaction),
+        "first generation: removes a document in a transaction",
+    ),
+    missing("functions.invokeFunction", FUNCTIONS, "runs a cloud function"),
+    missing("storage.getUploadMetadata", STORAGE, "where to upload a file"),
+    missing("storage.batchGetDownloadUrl", STORAGE, "addresses of files"),
+    missing("storage.batchDeleteFile", STORAGE, "removes files"),
+    missing("storage.batchCopyFile", STORAGE, "copies files"),
+    missing("storage.getFileAuthority", STORAGE, "may the user read these files"),
+    missing("auth.wsWebSign", ACTION, "signs a socket for watching"),
+    missing("auth.getUserInfoForAdmin", ACTION, "a user's account"),
+    missing("analytics.report", ACTION, "takes usage figures"),
+    missing("wx.api", ACTION, "a call to WeChat"),
+    missing("wx.openApi", ACTION, "a call to WeChat"),
+    missing("wx.wxPayApi", ACTION, "a call to WeChat Pay"),
+    missing("wx.wxCallContainerApi", ACTION, "a call to WeChat's containers"),
+    missing("ai.invokeAI", ACTION, "a call to a language model"),
+];
+
+/// A reply of another kind than the command asks for: a fault of ours.
+fn unexpected(reply: &Reply) -> Error {
+    Error::new(Code::Internal, format!("a command was answered with {reply:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_helped() {
+        let mut names: Vec<_> = ACTIONS.iter().map(|row| row.name).collect();
+        assert!(ACTIONS.iter().all(|row| !row.help.is_empty()));
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}

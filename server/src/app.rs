@@ -1,0 +1,121 @@
+//! What every request shares: the database, the tenants, the clock; and the bridge from async code to the database.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use query::{Caller, Code, Command, Db, Error, Random, Reply, Result, Session, Started, Work};
+use storage::EnvId;
+use tokio::sync::Semaphore;
+
+use crate::chance;
+use crate::clock::{self, Clock};
+use crate::config::Config;
+use crate::tenants::Tenants;
+
+/// The shared state of a running server.
+pub struct App {
+    /// The settings.
+    pub config: Config,
+    /// The database.
+    pub db: Db,
+    /// Environments, key pairs, limits and tokens.
+    pub tenants: Tenants,
+    clock: Clock,
+    seeds: Random,
+    boot: u32,
+    requests: AtomicU64,
+    long: Arc<Semaphore>,
+    bodies: Arc<Semaphore>,
+}
+
+/// Bodies are counted in units of so many bytes.
+pub(crate) const BODY_UNIT_BYTES: usize = 1024;
+
+impl App {
+    /// Puts a server's state together.
+    ///
+    /// # Errors
+    /// `Internal` where the operating system refuses randomness or a thread.
+    pub fn new(config: Config, db: Db, tenants: Tenants) -> Result<App> {
+        let seed = u64::from_le_bytes(chance::bytes()?);
+        let clock = Clock::start().map_err(|fault| Error::new(Code::Internal, format!("no clock: {fault}")))?;
+        Ok(App {
+            clock,
+            seeds: Random::seeded(seed),
+            boot: u32::from_le_bytes(chance::bytes()?),
+            requests: AtomicU64::new(1),
+            long: Arc::new(Semaphore::new(config.long_operations_max)),
+            bodies: Arc::new(Semaphore::new(config.bodies_bytes_max / BODY_UNIT_BYTES)),
+            config,
+            db,
+            tenants,
+        })
+    }
+
+    /// A new id for a request: unique, short, and easy to find in the log.
+    pub fn request_id(&self) -> String {
+        format!("{:08x}-{:x}", self.boot, self.requests.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The session of a caller in an environment, from now on.
+    pub fn session(&self, env: EnvId, caller: Caller) -> Session {
+        let limits = self.tenants.limits(env);
+        Session {
+            env,
+            caller,
+            transaction: None,
+            now: clock::now_ms(),
+            deadline: self.clock.deadline(limits.deadline_ms),
+            random: Random::seeded(self.seeds.next_bits()),
+            limits,
+        }
+    }
+
+    /// Carries out a command and waits until its commits are durable. Short work is done at once on this thread, which
+    /// costs less than handing it over; long work moves to threads of its own.
+    ///
+    /// # Errors
+    /// Whatever the command meets.
+    pub async fn run(&self, session: &Session, command: Command) -> Result<Reply> {
+        let started = self.start(session, command).await?;
+        started.durable.await?;
+        Ok(started.reply)
+    }
+
+    /// As [`App::run`], but the caller waits for the commits, so that several commands can share one wait.
+    ///
+    /// # Errors
+    /// Whatever the command meets.
+    pub async fn start(&self, session: &Session, command: Command) -> Result<Started> {
+        let reads =
+            matches!(command, Command::Find(_) | Command::Count(_) | Command::Distinct(_) | Command::Aggregate(_));
+        match self.db.start(session, command)? {
+            Work::Done(started) => Ok(started),
+            Work::Long(work) => {
+                // Nobody waits for the rows of a caller who went away; a write goes on to a defined end.
+                let _watch = reads.then(|| CancelOnDrop(session));
+                self.run_long(work).await
+            }
+        }
+    }
+
+    /// Does long work where it holds up nobody.
+    async fn run_long(&self, work: Box<dyn FnOnce() -> Result<Started> + Send>) -> Result<Started> {
+        let _permit = self.long.acquire().await.map_err(|_| Error::new(Code::Cancelled, "the server is stopping"))?;
+        let done = tokio::task::spawn_blocking(work).await;
+        done.map_err(|fault| Error::new(Code::Internal, format!("an operation ended abnormally: {fault}")))?
+    }
+
+    pub(crate) fn bodies(&self) -> &Arc<Semaphore> {
+        &self.bodies
+    }
+}
+
+/// Ends a session's work when the future that waits for it goes away.
+struct CancelOnDrop<'s>(&'s Session);
+
+impl Drop for CancelOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.deadline.cancel();
+    }
+}

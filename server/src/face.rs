@@ -1,0 +1,44 @@
+//! Faces: who may speak to the server in which way. Each turns HTTP into calls and answers into HTTP.
+
+pub mod admin;
+pub mod body;
+pub mod own;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderValue, Response, StatusCode, header};
+use axum::routing::any;
+
+use crate::app::App;
+
+/// Every face, mounted.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new()
+        // An SDK whose service address has no path calls the root.
+        .route("/admin", any(admin::call))
+        .route("/", any(admin::call))
+        .nest("/waferdb/v1", own::guarded(app.clone()))
+        .with_state(app)
+        .fallback(nothing)
+}
+
+/// The admin interface alone and without its token: for a process that holds the data folder itself.
+pub fn local_router(app: Arc<App>) -> Router {
+    Router::new().nest("/waferdb/v1", own::routes()).with_state(app)
+}
+
+async fn nothing() -> Response<Body> {
+    let text = r#"{"code":"NOT_FOUND","message":"nothing is here; SDKs call /admin, administrators /waferdb/v1"}"#;
+    json(StatusCode::NOT_FOUND, text.as_bytes().to_vec())
+}
+
+/// A JSON answer. Some SDKs compare the content type to the letter.
+pub(crate) fn json(status: StatusCode, body: Vec<u8>) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let kind = HeaderValue::from_static("application/json; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}

@@ -1,0 +1,178 @@
+//! The face of the server SDKs: every call is a POST with the action in its body, every answer has status 200.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, Request, Response, StatusCode, Uri, request};
+use futures_util::FutureExt;
+use query::{Caller, Code, Error, Fault, Result};
+
+use super::{body, json};
+use crate::action::database::transaction;
+use crate::action::{self, Call, Run};
+use crate::app::App;
+use crate::auth::keypair::KeyPair;
+use crate::auth::{Incoming, authenticate};
+use crate::clock::now_ms;
+use crate::wire::answer::{Answer, sdk_refusal};
+use crate::wire::codes::{Dialect, spell};
+use crate::wire::ejson::Reader;
+use crate::wire::form;
+use crate::wire::members::Members;
+
+/// Answers a call, whatever it is.
+pub async fn call(State(app): State<Arc<App>>, request: Request<Body>) -> Response<Body> {
+    if request.method() != Method::POST {
+        return json(
+            StatusCode::METHOD_NOT_ALLOWED,
+            b"{\"code\":\"INVALID_ACTION\",\"message\":\"use POST\"}".to_vec(),
+        );
+    }
+    let request_id = app.request_id();
+    let answered = AssertUnwindSafe(answer(&app, &request_id, request)).catch_unwind().await;
+    json(StatusCode::OK, answered.unwrap_or_else(|panic| panicked(&request_id, panic.as_ref())))
+}
+
+async fn answer(app: &App, request_id: &str, request: Request<Body>) -> Vec<u8> {
+    let (head, body) = request.into_parts();
+    let mut collection = None;
+    match carry_out(app, request_id, &head, body, &mut collection).await {
+        Ok(answer) => answer,
+        Err(error) => refuse(request_id, &error, collection.as_deref()),
+    }
+}
+
+/// `collection` is filled in as soon as it is known: some messages name it.
+async fn carry_out(
+    app: &App,
+    request_id: &str,
+    head: &request::Parts,
+    body: Body,
+    collection: &mut Option<String>,
+) -> Result<Vec<u8>> {
+    let held = body::read(app, &head.headers, body, app.config.call_bytes_max).await?;
+    let members = read_members(&head.headers, &held.bytes)?;
+    let pair = identify(app, head, &members)?;
+    check_env(app, &members, &pair)?;
+    *collection = members.text("collectionName")?.map(Cow::into_owned);
+    let name = members.needed_text("action")?;
+    let Some(row) = action::find(&name) else {
+        return Err(Error::new(Code::NotSupported, format!("there is no action {name:?}")));
+    };
+    let mut session = app.session(pair.env, Caller::Admin);
+    session.transaction = transaction::named(&members)?;
+    if !row.gate.admits(&session.caller) {
+        return Err(Error::new(Code::PermissionDenied, format!("{name} is for key pairs only")));
+    }
+    let reader = Reader::new(session.now);
+    let call = Call { app, session, members: &members, reader, request_id };
+    match &row.run {
+        Run::Here(run) => run(&call).await,
+        Run::Missing(code) => Ok(not_offered(request_id, code, &name)),
+    }
+}
+
+fn read_members<'b>(headers: &HeaderMap, body: &'b [u8]) -> Result<Members<'b>> {
+    let kind = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    match form::boundary(kind) {
+        Some(boundary) => Members::from_form(form::fields(body, boundary)?),
+        None => Members::from_json(body),
+    }
+}
+
+fn identify(app: &App, head: &request::Parts, members: &Members<'_>) -> Result<Arc<KeyPair>> {
+    let incoming = Incoming {
+        method: head.method.as_str(),
+        addresses: &addresses(&app.config.public_urls, &head.uri, &head.headers),
+        query: head.uri.query().unwrap_or_default(),
+        headers: &head.headers,
+        members,
+    };
+    authenticate(&incoming, now_ms(), &|id| app.tenants.find_key(id))
+}
+
+/// How the caller may have written our address: as it arrived, as a proxy says it was, as we are known outside. A
+/// service address without a path is signed without one, although `/` is called.
+fn addresses(public_urls: &[String], uri: &Uri, headers: &HeaderMap) -> Vec<String> {
+    let named = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let hosts = [uri.authority().map(|authority| authority.as_str()), named("host"), named("x-forwarded-host")];
+    let path = uri.path();
+    let mut addresses = Vec::with_capacity(4);
+    let mut add = |address: String| {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    };
+    for host in hosts.into_iter().flatten() {
+        add(format!("//{host}{path}"));
+        if path == "/" {
+            add(format!("//{host}"));
+        }
+    }
+    for url in public_urls {
+        let (_, address) = url.split_once("://").unwrap_or(("", url));
+        let bare = address.trim_end_matches('/');
+        add(format!("//{bare}"));
+        add(format!("//{address}"));
+        add(format!("//{bare}{path}"));
+    }
+    addresses
+}
+
+/// A key pair opens one environment; a call that names another is refused, whether that exists or not.
+fn check_env(app: &App, members: &Members<'_>, pair: &KeyPair) -> Result<()> {
+    let own = app.tenants.env_name(pair.env).unwrap_or_default();
+    match members.text("envName")? {
+        Some(named) if !named.is_empty() && named != own => Err(Error::new(
+            Code::EnvMissing,
+            format!("the call names the environment {named:?}, but its key pair opens {own:?}"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn not_offered(request_id: &str, code: &str, name: &str) -> Vec<u8> {
+    let mut answer = Answer::new(request_id);
+    answer.text("code", code);
+    answer.text("message", &format!("{name} is not supported by this server"));
+    answer.finish()
+}
+
+fn refuse(request_id: &str, error: &Error, collection: Option<&str>) -> Vec<u8> {
+    if error.code.fault() == Fault::Server {
+        tracing::error!(request_id, code = ?error.code, message = error.message, cause = ?error.cause, "a request failed");
+    }
+    sdk_refusal(request_id, spell(error.code, Dialect::Admin), error, collection)
+}
+
+fn panicked(request_id: &str, panic: &(dyn Any + Send)) -> Vec<u8> {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    tracing::error!(request_id, panic = text.unwrap_or("of unknown kind"), "a request panicked");
+    let error = Error::new(Code::Internal, "the server could not complete the request; its log names the cause");
+    sdk_refusal(request_id, spell(error.code, Dialect::Admin), &error, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    #[test]
+    fn the_address_may_have_been_written_in_several_ways() {
+        let check = |uri: &str, host: &str, public: &[&str], expect: &[&str]| {
+            let mut headers = HeaderMap::new();
+            headers.insert("host", HeaderValue::from_str(host).expect("a host"));
+            let urls: Vec<String> = public.iter().map(|url| (*url).to_owned()).collect();
+            assert_eq!(addresses(&urls, &uri.parse().expect("a URI"), &headers), expect, "{uri}");
+        };
+        check("/admin?x", "127.0.0.1:8787", &[], &["//127.0.0.1:8787/admin"]);
+        check("/?x", "a:1", &[], &["//a:1/", "//a:1"]);
+        check("http://cloud.example/admin", "cloud.example", &[], &["//cloud.example/admin"]);
+        let outside = ["//a:1/admin", "//db.example.com/wafer", "//db.example.com/wafer/admin"];
+        check("/admin", "a:1", &["https://db.example.com/wafer"], &outside);
+    }
+}

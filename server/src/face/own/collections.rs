@@ -1,0 +1,131 @@
+//! Collections and their indexes.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use query::{Admin, Code, Command, Doc, Error, Reply, Result, ValueRef};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Answered, BODY_BYTES_MAX, asked, session, shown};
+use crate::app::App;
+use crate::clock::now_ms;
+use crate::face::{body, json as answer};
+use crate::wire::ejson::{Form, Reader, Writer};
+
+/// Every collection with its counts.
+pub(super) async fn list(State(app): State<Arc<App>>, Path(env): Path<String>) -> Answered {
+    let rows = rows(&app, &env, Admin::ListCollections).await?;
+    documents("collections", &rows)
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
+/// Makes a collection.
+pub(super) async fn create(State(app): State<Arc<App>>, Path(env): Path<String>, request: Request) -> Answered {
+    let Named { name } = asked(&app, request).await?;
+    done(&app, &env, Admin::CreateCollection { name: name.clone() }).await?;
+    shown(&json!({"name": name}))
+}
+
+/// One collection with its counts and indexes.
+pub(super) async fn stats(State(app): State<Arc<App>>, Path((env, name)): Path<(String, String)>) -> Answered {
+    let collections = rows(&app, &env, Admin::ListCollections).await?;
+    let is_it = |row: &&Doc| row.get("name").and_then(ValueRef::as_str) == Some(name.as_str());
+    let row = collections.iter().find(is_it).ok_or_else(|| missing(&name))?;
+    let indexes = rows(&app, &env, Admin::ListIndexes { collection: name.clone() }).await?;
+    let mut out = vec![b'{'];
+    put_document(&mut out, "collection", row);
+    out.push(b',');
+    put_documents(&mut out, "indexes", &indexes);
+    out.push(b'}');
+    Ok(answer(StatusCode::OK, out))
+}
+
+/// Drops a collection.
+pub(super) async fn remove(State(app): State<Arc<App>>, Path((env, name)): Path<(String, String)>) -> Answered {
+    done(&app, &env, Admin::DropCollection { name }).await?;
+    shown(&json!({}))
+}
+
+/// Indexes with their state and progress.
+pub(super) async fn indexes(State(app): State<Arc<App>>, Path((env, name)): Path<(String, String)>) -> Answered {
+    let rows = rows(&app, &env, Admin::ListIndexes { collection: name }).await?;
+    documents("indexes", &rows)
+}
+
+/// Makes an index: the body is MongoDB's index document.
+pub(super) async fn create_index(
+    State(app): State<Arc<App>>,
+    Path((env, name)): Path<(String, String)>,
+    request: Request,
+) -> Answered {
+    let (head, body) = request.into_parts();
+    let held = body::read(&app, &head.headers, body, BODY_BYTES_MAX).await?;
+    let index = read_document(&held.bytes)?;
+    done(&app, &env, Admin::CreateIndex { collection: name, index }).await?;
+    shown(&json!({}))
+}
+
+/// Drops an index.
+pub(super) async fn drop_index(
+    State(app): State<Arc<App>>,
+    Path((env, collection, name)): Path<(String, String, String)>,
+) -> Answered {
+    done(&app, &env, Admin::DropIndex { collection, name }).await?;
+    shown(&json!({}))
+}
+
+async fn done(app: &App, env: &str, admin: Admin) -> Result<()> {
+    app.run(&session(app, env)?, Command::Admin(admin)).await.map(drop)
+}
+
+async fn rows(app: &App, env: &str, admin: Admin) -> Result<Vec<Doc>> {
+    match app.run(&session(app, env)?, Command::Admin(admin)).await? {
+        Reply::Rows(rows) => Ok(rows),
+        other => Err(Error::new(Code::Internal, format!("a list was answered with {other:?}"))),
+    }
+}
+
+fn read_document(bytes: &Bytes) -> Result<Doc> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Error::new(Code::InvalidParam, "the body is not UTF-8"))?;
+    Reader::new(now_ms()).document(text).map_err(|error| error.at("the body"))
+}
+
+fn missing(name: &str) -> Error {
+    Error::new(Code::CollectionMissing, format!("the collection {name:?} does not exist"))
+}
+
+fn documents(name: &str, docs: &[Doc]) -> Answered {
+    let mut out = vec![b'{'];
+    put_documents(&mut out, name, docs);
+    out.push(b'}');
+    Ok(answer(StatusCode::OK, out))
+}
+
+fn put_documents(out: &mut Vec<u8>, name: &str, docs: &[Doc]) {
+    put_name(out, name);
+    out.push(b'[');
+    for (index, doc) in docs.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        Writer::<0>::new(out, Form::Relaxed).document(doc.raw());
+    }
+    out.push(b']');
+}
+
+fn put_document(out: &mut Vec<u8>, name: &str, doc: &Doc) {
+    put_name(out, name);
+    Writer::<0>::new(out, Form::Relaxed).document(doc.raw());
+}
+
+fn put_name(out: &mut Vec<u8>, name: &str) {
+    Writer::<0>::new(out, Form::Relaxed).text(name);
+    out.push(b':');
+}
