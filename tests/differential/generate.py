@@ -123,6 +123,31 @@ class Generator:
     def condition(self, depth):
         return self.value(2) if self.chance(0.3) else self.field_operators(depth)
 
+    # --- patterns
+
+    def pattern(self, depth=2):
+        """A regular expression in PCRE's syntax, without what needs backtracking."""
+        parts = [self.piece(depth) for _ in range(self.random.choice([1, 2, 2, 3, 4]))]
+        return '|'.join(''.join(part for part in parts[place::2]) for place in range(2 if self.chance(0.15) else 1))
+
+    def piece(self, depth):
+        r = self.random
+        roll = r.random()
+        if depth > 0 and roll < 0.25:
+            opening = r.choice(['(', '(', '(?:', '(?i)(', '(?i:', '(?<n>', '(?s:', '(?=', '(?!', '(?<=', '(?<!', '(?m:', '(?x: ', '(?-i:'])
+            inner = r.choice(['a', 'b', 'ab', '.', '[ab]']) if '<=' in opening or '<!' in opening else self.pattern(depth - 1)
+            group = opening + inner + ')'
+            return group + (r.choice(['', '*', '?', '+']) if opening[:3] not in ('(?=', '(?!', '(?<') else '')
+        atom = r.choice(['a', 'b', 'A', 'é', '.', '^', '$', '\\b', '\\B', '\\d', '\\D', '\\w', '\\W', '\\s', '\\S', '\\h', '\\N', '[ab]', '[^a]', '[a-c]',
+                         '[\\d_]', '[^\\w]', '[[:alpha:]]', '[]a]', '[a-]', '[.&&b]', '\\.', '\\x61', '\\x{e9}', '\\n', '1', '}', '\\Qa.\\E', '\\p{L}',
+                         '\\A', '\\z', '\\Z', '中', 'ß', '-', '"', '\\/', '\\-', '~', 'a{2}', 'b{1,2}', 'a{,2}', '\\t'])
+        if atom[-1] == '}' and atom[0] in 'ab' or atom in ('^', '$', '\\b', '\\B', '\\A', '\\z', '\\Z'):
+            return atom
+        return atom + r.choice(['', '', '', '*', '+', '?', '*?', '{2}', '{1,}'])
+
+    def text(self):
+        return ''.join(self.random.choice(['a', 'b', 'A', 'B', 'é', 'É', '1', '_', ' ', '\n', '.', '中', 'ß', '-', '{', 'a', 'b']) for _ in range(self.random.randint(0, 6)))
+
     # --- updates
 
     def update(self, doc=None):

@@ -164,6 +164,10 @@ def requests(kind, generator, docs):
         return [mistake(generator, docs) for _ in range(10)]
     if kind == 'filter':
         return [{'op': 'find', 'args': {'filter': generator.filter(), 'sort': {'_id': 1}}} for _ in range(25)]
+    if kind == 'regex':
+        options = lambda: ''.join(letter for letter in 'imsx' if generator.chance(0.15))
+        return [{'op': 'find', 'args': {'filter': {'a': {'$regex': generator.pattern(), '$options': options()}}, 'sort': {'_id': 1}}}
+                for _ in range(25)]
     if kind == 'sort':
         return [{'op': 'find', 'args': {'filter': {}, 'sort': generator.sort()}} for _ in range(10)]
     if kind == 'distinct':
@@ -200,7 +204,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--mongod', required=True)
     parser.add_argument('--adapter', required=True)
-    parser.add_argument('--kind', default='filter,sort,distinct,update,upsert,collation,mistake')
+    parser.add_argument('--kind', default='filter,sort,distinct,update,upsert,collation,mistake,regex')
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--rounds', type=int, default=200)
     parser.add_argument('--show', type=int, default=10)
@@ -210,7 +214,7 @@ def main():
     for kind in options.kind.split(','):
         for seed in range(options.seed, options.seed + options.rounds):
             generator = Generator(random.Random(f'{kind} {seed}'))
-            docs = generator.documents({'update': 1, 'upsert': 0, 'mistake': 1}.get(kind, 12))
+            docs = [{'_id': place, 'a': generator.text()} for place in range(20)] if kind == 'regex' else generator.documents({'update': 1, 'upsert': 0, 'mistake': 1}.get(kind, 12))
             writes = kind in ('update', 'upsert', 'mistake')
             if not writes:
                 oracle.fill(docs)

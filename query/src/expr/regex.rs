@@ -85,10 +85,18 @@ fn compile(name: &str, source: &str, options: &str, env: &Env<'_>) -> Result<Pat
     if source.contains('\0') {
         return Err(Error::mongo(51109, format!("the pattern of {name} must not contain a NUL character")));
     }
-    Pattern::new(source, options, env.cx).map_err(|fault| match fault.number {
+    Pattern::new(source, options, env.cx).map_err(renumbered)
+}
+
+fn finder(pattern: &Pattern) -> Result<&::regex::Regex> {
+    pattern.finder().map_err(renumbered)
+}
+
+fn renumbered(fault: Error) -> Error {
+    match fault.number {
         51091 => Error { number: 51111, ..fault },
         _ => fault,
-    })
+    }
 }
 
 fn text_of<'v>(input: &'v Computed<'_>) -> &'v str {
@@ -96,14 +104,16 @@ fn text_of<'v>(input: &'v Computed<'_>) -> &'v str {
 }
 
 fn matches<'a>(call: &'a Call, env: &Env<'a>) -> Result<Computed<'a>> {
-    let found = operands(call, env)?.is_some_and(|(input, pattern)| pattern.is_match(text_of(&input)));
-    Ok(found.into())
+    match operands(call, env)? {
+        Some((input, pattern)) => Ok(pattern.is_match(text_of(&input), env.cx)?.into()),
+        None => Ok(false.into()),
+    }
 }
 
 fn find<'a>(call: &'a Call, env: &Env<'a>) -> Result<Computed<'a>> {
     let Some((input, pattern)) = operands(call, env)? else { return Ok(Computed::null()) };
     let input = text_of(&input);
-    let found = pattern.program().captures(input);
+    let found = finder(&pattern)?.captures(input);
     Ok(found.map_or(Computed::null(), |found| described(&found, input, &mut (0, 0)).finish().into()))
 }
 
@@ -112,7 +122,7 @@ fn find_all<'a>(call: &'a Call, env: &Env<'a>) -> Result<Computed<'a>> {
     let input = text_of(&input);
     let mut all = ArrayBuilder::new();
     let mut counted = (0, 0);
-    for found in pattern.program().captures_iter(input) {
+    for found in finder(&pattern)?.captures_iter(input) {
         env.cx.tick()?;
         let whole = found.get(0).map_or(0..0, |whole| whole.range());
         if whole.is_empty() && whole.start == input.len() && !input.is_empty() {

@@ -182,8 +182,8 @@ impl Pred {
     pub(super) fn holds(&self, value: Option<ValueRef<'_>>, cx: &Cx<'_>) -> Result<bool> {
         Ok(match self {
             Pred::Cmp(op, operand) => compares(*op, value, operand.as_ref(), cx.collation),
-            Pred::In(members) => members.contains(value, cx.collation),
-            Pred::Regex(pattern) => value.is_some_and(|value| pattern.matches(value)),
+            Pred::In(members) => members.contains(value, cx)?,
+            Pred::Regex(pattern) => value.map_or(Ok(false), |value| pattern.matches(value, cx))?,
             Pred::Not(inner) => !inner.holds(value, cx)?,
             Pred::All(preds) => all_hold(preds, value, cx)?,
             Pred::Never => false,

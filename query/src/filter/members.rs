@@ -3,6 +3,8 @@
 use storage::{Collation, Value, ValueRef, compare_with};
 
 use super::regex::Pattern;
+use crate::cx::Cx;
+use crate::error::Result;
 
 /// A set of values and patterns.
 #[derive(Clone, Debug)]
@@ -41,10 +43,17 @@ impl Members {
     }
 
     /// Is the value a member? `None` stands for what is missing.
-    pub(super) fn contains(&self, value: Option<ValueRef<'_>>, collation: Option<&Collation>) -> bool {
-        let Some(value) = value else { return self.has_null() };
-        self.values.binary_search_by(|member| compare_with(member.as_ref(), value, collation)).is_ok()
-            || self.patterns.iter().any(|pattern| pattern.matches(value))
-            || (matches!(value, ValueRef::Undefined) && self.has_null())
+    pub(super) fn contains(&self, value: Option<ValueRef<'_>>, cx: &Cx<'_>) -> Result<bool> {
+        let Some(value) = value else { return Ok(self.has_null()) };
+        let found = self.values.binary_search_by(|member| compare_with(member.as_ref(), value, cx.collation));
+        if found.is_ok() || (matches!(value, ValueRef::Undefined) && self.has_null()) {
+            return Ok(true);
+        }
+        for pattern in &self.patterns {
+            if pattern.matches(value, cx)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }

@@ -1,9 +1,11 @@
 //! Regular expressions: MongoDB's patterns, matched in time linear in the text.
 //!
 //! Patterns are written in PCRE's syntax; `translate` turns them into that of the `regex` crate, whose automata never
-//! backtrack. What no automaton can do (look-around, references to groups, atomic groups) is refused.
+//! backtrack; `look` adds look-ahead and look-behind. What no automaton can do (references to groups, atomic groups,
+//! possessive quantifiers) is refused.
 
 mod class;
+mod look;
 mod translate;
 
 use storage::ValueRef;
@@ -16,7 +18,13 @@ use crate::error::{Error, Result, number::BAD_VALUE};
 pub struct Pattern {
     source: Box<str>,
     options: Box<str>,
-    program: ::regex::Regex,
+    program: Program,
+}
+
+#[derive(Clone, Debug)]
+enum Program {
+    Plain(::regex::Regex),
+    WithLookAround(Box<look::Program>),
 }
 
 /// The fixed text that every match of a pattern begins with.
@@ -65,22 +73,39 @@ impl Pattern {
         &self.options
     }
 
-    /// The compiled pattern, for finding where it matches.
-    pub(crate) const fn program(&self) -> &::regex::Regex {
-        &self.program
+    /// The compiled pattern, for finding where it matches and what its groups hold.
+    ///
+    /// # Errors
+    /// 51091 where it holds look-around, which can be tested for but not found.
+    pub(crate) fn finder(&self) -> Result<&::regex::Regex> {
+        match &self.program {
+            Program::Plain(program) => Ok(program),
+            Program::WithLookAround(_) => {
+                Err(invalid(&self.source, "with look-around, \\B or text after $ it can be tested for, but not found"))
+            }
+        }
     }
 
     /// Is there a match anywhere in the text?
-    pub fn is_match(&self, text: &str) -> bool {
-        self.program.is_match(text)
+    ///
+    /// # Errors
+    /// The deadline.
+    pub fn is_match(&self, text: &str, cx: &Cx<'_>) -> Result<bool> {
+        match &self.program {
+            Program::Plain(program) => Ok(program.is_match(text)),
+            Program::WithLookAround(program) => program.is_match(text, cx),
+        }
     }
 
     /// Does a value match: a text with a match in it, or a regular expression written the same?
-    pub fn matches(&self, value: ValueRef<'_>) -> bool {
+    ///
+    /// # Errors
+    /// The deadline.
+    pub fn matches(&self, value: ValueRef<'_>, cx: &Cx<'_>) -> Result<bool> {
         match value {
-            ValueRef::String(text) | ValueRef::Symbol(text) => self.program.is_match(text),
-            ValueRef::Regex { pattern, options } => pattern == &*self.source && options == &*self.options,
-            _ => false,
+            ValueRef::String(text) | ValueRef::Symbol(text) => self.is_match(text, cx),
+            ValueRef::Regex { pattern, options } => Ok(pattern == &*self.source && options == &*self.options),
+            _ => Ok(false),
         }
     }
 
@@ -93,16 +118,32 @@ impl Pattern {
     }
 }
 
-fn compile(source: &str, options: &str, cx: &Cx<'_>) -> Result<::regex::Regex> {
-    let translated = translate::translate(source, options).map_err(|reason| invalid(source, &reason))?;
+fn compile(source: &str, options: &str, cx: &Cx<'_>) -> Result<Program> {
+    let depth_max = u32::try_from(cx.limits.request_depth_max).unwrap_or(u32::MAX);
+    let (translated, arounds) = translate::translate(source, options).map_err(|reason| invalid(source, &reason))?;
+    if !arounds.is_empty() {
+        let parse = |pattern: &str| {
+            regex_syntax::ParserBuilder::new()
+                .case_insensitive(options.contains('i'))
+                .multi_line(options.contains('m'))
+                .dot_matches_new_line(options.contains('s'))
+                .nest_limit(depth_max)
+                .build()
+                .parse(pattern)
+                .map_err(|error| error.to_string())
+        };
+        let program = look::Program::new(&translated, arounds, parse).map_err(|reason| invalid(source, &reason))?;
+        return Ok(Program::WithLookAround(Box::new(program)));
+    }
     let bytes_max = usize::try_from(cx.limits.regex_program_bytes_max).unwrap_or(usize::MAX);
     ::regex::RegexBuilder::new(&translated)
         .case_insensitive(options.contains('i'))
         .multi_line(options.contains('m'))
         .dot_matches_new_line(options.contains('s'))
         .size_limit(bytes_max)
-        .nest_limit(u32::try_from(cx.limits.request_depth_max).unwrap_or(u32::MAX))
+        .nest_limit(depth_max)
         .build()
+        .map(Program::Plain)
         .map_err(|error| match error {
             ::regex::Error::CompiledTooBig(_) => invalid(source, "it is too large once compiled"),
             other => invalid(source, &other.to_string()),

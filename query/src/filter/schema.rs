@@ -101,7 +101,7 @@ impl Rule {
                 CmpOp::Lte => count <= *limit,
                 _ => count >= *limit,
             }),
-            Rule::Pattern(pattern) => value.as_str().is_none_or(|text| pattern.is_match(text)),
+            Rule::Pattern(pattern) => value.as_str().map_or(Ok(true), |text| pattern.is_match(text, cx))?,
             _ => match value {
                 ValueRef::Document(doc) => self.kept_by_document(doc, cx)?,
                 ValueRef::Array(array) => self.kept_by_array(array, cx)?,
@@ -163,9 +163,10 @@ impl Names {
         for (name, value) in doc.iter() {
             cx.tick()?;
             let mut mentioned = self.known.iter().any(|known| &**known == name);
-            for (_, schema) in self.patterns.iter().filter(|(pattern, _)| pattern.is_match(name)) {
-                mentioned = true;
-                if !schema.kept(value, cx)? {
+            for (pattern, schema) in &self.patterns {
+                let meant = pattern.is_match(name, cx)?;
+                mentioned |= meant;
+                if meant && !schema.kept(value, cx)? {
                     return Ok(false);
                 }
             }

@@ -180,7 +180,7 @@ impl Pull {
                 _ => Ok(false),
             },
             Pull::Elements(filter) => filter.matches(wrapped("", element).raw(), cx),
-            Pull::Pattern(pattern) => Ok(pattern.matches(element)),
+            Pull::Pattern(pattern) => pattern.matches(element, cx),
             Pull::Values(values) => {
                 Ok(values.iter().any(|value| compare_with(value.as_ref(), element, cx.collation).is_eq()))
             }

@@ -1,6 +1,10 @@
 use super::*;
 use crate::expr::testing::Surroundings;
 
+fn is_match(pattern: &Pattern, text: &str) -> bool {
+    pattern.is_match(text, &Surroundings::default().cx()).expect("in time")
+}
+
 fn pattern(source: &str, options: &str) -> Result<Pattern> {
     Pattern::new(source, options, &Surroundings::default().cx())
 }
@@ -49,7 +53,7 @@ fn patterns_mean_what_pcre_says() {
     ];
     for (source, options, text, expect) in cases {
         match pattern(source, options) {
-            Ok(pattern) => assert_eq!(pattern.is_match(text), expect, "/{source}/{options} on {text:?}"),
+            Ok(pattern) => assert_eq!(is_match(&pattern, text), expect, "/{source}/{options} on {text:?}"),
             Err(error) => panic!("/{source}/{options}: {error}"),
         }
     }
@@ -66,10 +70,11 @@ fn what_is_not_linear_or_malformed_is_refused() {
         "a**",
         "\\",
         "(a)\\1",
-        "(?=a)",
-        "(?!a)",
-        "(?<=a)",
-        "(?<!a)",
+        "(?=a",
+        "(?<!a",
+        "(?=a)(?=(b)\\1)",
+        "(?=a{1000}){100}b{5000}",
+        "(?<n>a)(?<n>b)",
         "(?>a)",
         "a++",
         "(?R)",
@@ -91,6 +96,51 @@ fn what_is_not_linear_or_malformed_is_refused() {
     assert_eq!(pattern("a", "z").map(drop).map_err(|error| error.number), Err(INVALID_OPTION));
     assert_eq!(pattern("a\0", "").map(drop).map_err(|error| error.number), Err(BAD_VALUE));
     assert!(pattern(&"a".repeat(40_000), "").is_err());
+}
+
+#[test]
+fn look_around() {
+    let cases = [
+        ("^(?!a)", "", "ba", true),
+        ("^(?!a)", "", "ab", false),
+        ("foo(?!bar)", "", "foobar foobaz", true),
+        ("foo(?!bar)", "", "foobar", false),
+        ("(?<=\\d)%", "", "7%", true),
+        ("(?<=\\d)%", "", "x%", false),
+        ("(?<!\\$)\\b\\d+", "", "$12", false),
+        ("(?<!\\$)\\b\\d+", "", "€12", true),
+        ("^(?=.*[a-z])(?=.*\\d).{4,}$", "", "ab1c", true),
+        ("^(?=.*[a-z])(?=.*\\d).{4,}$", "", "abcd", false),
+        ("^((?!spam).)*$", "s", "ham and eggs", true),
+        ("^((?!spam).)*$", "s", "ham and spam", false),
+        ("a(?=b(?!c))", "", "abc abd", true),
+        ("a(?=b(?!c))", "", "abc", false),
+        ("(?i)a(?=B)c?", "", "AB", true),
+        ("a(?-i:(?=B))", "i", "ab", false),
+        ("(?=x)*b", "", "b", true),
+        ("^(?=ab$|cd)", "m", "xx\nab", true),
+        ("中(?!国)", "", "中国中文", true),
+        ("(?<=^|,)b", "", "a,b", true),
+        ("x(?!$)", "", "x", false),
+        ("(a|(?=b))b", "", "b", true),
+        ("a$\\n", "", "a\n", true),
+        ("(a$)\\n", "", "a\n", true),
+        ("\\B中", "", "中中", true),
+        ("a\\B", "", "aé", false),
+    ];
+    for (source, options, text, expect) in cases {
+        let pattern = pattern(source, options).unwrap_or_else(|error| panic!("/{source}/: {error}"));
+        assert_eq!(is_match(&pattern, text), expect, "/{source}/{options} on {text:?}");
+    }
+}
+
+#[test]
+fn look_around_takes_linear_time() {
+    let pattern = pattern("^(?:(?!x*y)x)*(?=x*$)(x+x+)+z", "").expect("a pattern");
+    let text = "x".repeat(20_000);
+    let start = std::time::Instant::now();
+    assert!(!is_match(&pattern, &text));
+    assert!(start.elapsed().as_millis() < 2000);
 }
 
 #[test]
