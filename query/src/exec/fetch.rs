@@ -8,8 +8,8 @@ use storage::{Collection, Direction, Doc, IndexEntry, Rid, Scan, Value, View};
 use super::Examined;
 use crate::cx::Cx;
 use crate::error::Result;
-use crate::filter::Filter;
 use crate::exec::rings::NearSearch;
+use crate::filter::Filter;
 use crate::plan::{Access, Entries, Interval, Plan};
 
 /// Documents fetched together.
@@ -281,7 +281,12 @@ impl<'v> Walk<'v> {
         Walk { entries, ranges, cursor: None }
     }
 
-    pub(super) fn next_place(&mut self, view: &'v View, coll: &'v Collection, examined: &mut Examined) -> Result<Option<Rid>> {
+    pub(super) fn next_place(
+        &mut self,
+        view: &'v View,
+        coll: &'v Collection,
+        examined: &mut Examined,
+    ) -> Result<Option<Rid>> {
         loop {
             let cursor = match &mut self.cursor {
                 Some(cursor) => cursor,

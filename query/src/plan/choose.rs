@@ -6,8 +6,8 @@
 use storage::{Collection, FieldOrder, Index, Scan, Value, View};
 
 use super::bounds::Bounds;
-use super::near;
 use super::candidate::{Candidate, candidates, conjuncts};
+use super::near;
 use super::{Access, Plan, RowsWanted, Wanted};
 use crate::error::{Error, Result, number::BAD_VALUE};
 use crate::filter::Filter;

@@ -6,7 +6,7 @@ use query::sort::{Meta, Sort};
 use query::update::Update;
 use query::{
     Aggregate, Change, Code, Command, Cx, Deadline, Delete, Distinct, DistinctValues, Error, Filter, Find,
-    FindAndModify, Insert, Limits, Random, Reply, Result, Updated, Variables, parse_collation,
+    FindAndModify, Insert, Limits, Projection, Random, Reply, Result, Updated, Variables, parse_collation,
 };
 use storage::geo::Metric;
 use storage::{Collation, Doc, RawDoc, Value, ValueRef};
@@ -149,9 +149,7 @@ impl Model {
         let cx = asked.cx(&self.surroundings);
         let filter = Filter::parse(find.filter.raw(), &cx)?;
         let sort = find.sort.as_ref().map(|sort| Sort::parse(sort.raw())).transpose()?;
-        if find.projection.is_some() {
-            return Err(Error::new(Code::NotSupported, "projections are not here yet"));
-        }
+        let projection = projection(find.projection.as_ref(), &cx)?;
         self.check_special(&find.collection, &filter)?;
         let mut docs = matching(self.docs(&find.collection), &filter, &cx)?;
         match (sort, filter.near()) {
@@ -166,7 +164,7 @@ impl Model {
         }
         let skip = usize::try_from(find.skip).unwrap_or(usize::MAX);
         let limit = find.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-        Ok(docs.into_iter().skip(skip).take(limit).collect())
+        docs.into_iter().skip(skip).take(limit).map(|doc| shown(&doc, projection.as_ref(), &filter, &cx)).collect()
     }
 
     /// Some conditions are only answered through an index of their own kind.
@@ -314,6 +312,7 @@ impl Model {
         if !modify.remove {
             Update::parse(&update.change, &update.array_filters, &asked.cx(&self.surroundings))?;
         }
+        let projection = projection(modify.projection.as_ref(), &asked.cx(&self.surroundings))?;
         let found = self.find(&find)?.into_iter().next();
         let same = |doc: &Doc| found.as_ref().is_some_and(|found| found.as_bytes().as_ptr() == doc.as_bytes().as_ptr());
         let place = self.docs(&update.collection).iter().position(same);
@@ -337,9 +336,9 @@ impl Model {
                 }
             }
         };
-        if modify.projection.as_ref().is_some_and(|projection| !projection.raw().is_empty()) {
-            return Err(Error::new(Code::NotSupported, "projections are not here yet"));
-        }
+        let cx = asked.cx(&self.surroundings);
+        let filter = Filter::parse(update.filter.raw(), &cx)?;
+        let doc = doc.map(|doc| shown(&doc, projection.as_ref(), &filter, &cx)).transpose()?;
         Ok(Reply::Modified { doc, updated })
     }
 
@@ -358,6 +357,16 @@ impl Model {
 }
 
 type Update_ = query::Update;
+
+fn projection(doc: Option<&Doc>, cx: &Cx<'_>) -> Result<Option<Projection>> {
+    doc.filter(|doc| !doc.raw().is_empty()).map(|doc| Projection::parse(doc.raw(), cx)).transpose()
+}
+
+fn shown(doc: &Doc, projection: Option<&Projection>, filter: &Filter, cx: &Cx<'_>) -> Result<Doc> {
+    let Some(projection) = projection else { return Ok(doc.clone()) };
+    let position = filter.matched(doc.raw(), cx)?.unwrap_or_default().position;
+    projection.apply(doc.raw(), position, cx)
+}
 
 fn holds_text(filter: &Filter) -> bool {
     match filter {
