@@ -13,8 +13,8 @@ use std::ops::Range;
 const TREE_ARCS_MIN: usize = 32;
 /// Arcs under one leaf of the tree, and children under one inner node.
 const FAN: usize = 8;
-/// Pairs of arcs that one comparison of two geometries may look at: some tenths of a second.
-const PAIRS_MAX: u64 = 50_000_000;
+/// Pairs of arcs that one comparison of two geometries, or the check of one, may look at: some tenths of a second.
+const PAIRS_MAX: u64 = 20_000_000;
 
 /// What is left of the work that one comparison may take.
 #[derive(Debug)]

@@ -49,6 +49,7 @@ impl Line {
 
     /// Do the lines cross or touch with their vertices?
     pub fn meets(&self, other: &Line, effort: &mut Effort) -> Result<bool, GeoFault> {
+        effort.spend(1)?;
         if !self.bound.intersects(&other.bound) {
             return Ok(false);
         }
@@ -57,6 +58,7 @@ impl Line {
 
     /// Does the line pass through the cell?
     pub fn meets_cell(&self, cell: &Cell, effort: &mut Effort) -> Result<bool, GeoFault> {
+        effort.spend(1)?;
         if self.vertices().iter().any(|vertex| cell_holds(cell, *vertex)) {
             return Ok(true);
         }

@@ -158,7 +158,9 @@ impl Near {
     /// Rings of cells of a 2d index, nearest first. `None` for a search from a GeoJSON point; a fault where the point
     /// lies outside the bounds of the index.
     pub fn grid_rings(&self, grid: &Grid) -> Result<Option<Rings>, GeoFault> {
-        grid.check_center(self.place.flat)?;
+        if self.metric != Metric::Meters {
+            grid.check_center(self.place.flat)?;
+        }
         Ok(match (self.metric, self.place.sphere) {
             (Metric::Plane, _) => Some(Rings::new(self, Search::Plane(self.place.flat, *grid), grid.size() / 4096.0)),
             (Metric::Radians, Some(center)) => {

@@ -51,12 +51,18 @@ enum Crs {
     Winding,
 }
 
+/// Reads one value; all its parts share the effort that checks may take.
+struct Reader {
+    source: Source,
+    effort: Effort,
+}
+
 fn read(value: ValueRef<'_>, source: Source) -> Result<Geometry, GeoFault> {
     if is_pair(value) {
         return Ok(Geometry(Body::Place(pair(value, source)?)));
     }
     match value {
-        ValueRef::Document(object) => object_geometry(object, source),
+        ValueRef::Document(object) => Reader { source, effort: Effort::new() }.geometry(object).map(Geometry),
         other => Err(GeoFault::NotGeometry(other.kind().name())),
     }
 }
@@ -126,76 +132,119 @@ pub(super) fn near_point(value: ValueRef<'_>) -> Result<Place, GeoFault> {
     }
 }
 
-fn object_geometry(object: RawDoc<'_>, source: Source) -> Result<Geometry, GeoFault> {
-    let name = type_name(object)?;
-    let body = match name {
-        "Point" => Body::Place(point(object)?),
-        "GeometryCollection" => Body::Parts(collection(object, source)?),
-        "Polygon" if crs(object, true)? == Crs::Winding => match source {
-            Source::Query => Body::Winding(Box::new(winding(object)?)),
-            Source::Stored | Source::Indexed => return Err(GeoFault::WindingStored),
-        },
-        _ => {
-            let mut parts = Parts::default();
-            add(object, name, source, &mut parts)?;
-            Body::Parts(parts)
-        }
-    };
-    Ok(Geometry(body))
-}
-
 fn type_name(object: RawDoc<'_>) -> Result<&str, GeoFault> {
     let name = object.get("type").and_then(ValueRef::as_str);
     name.ok_or_else(|| GeoFault::UnknownType("(missing)".to_owned()))
 }
 
-/// Adds the parts of any geometry but a collection.
-fn add(object: RawDoc<'_>, name: &str, source: Source, parts: &mut Parts) -> Result<(), GeoFault> {
-    let coordinates = object.get("coordinates");
-    match name {
-        "Point" => parts.points.extend(point(object)?.sphere),
-        "LineString" => {
-            plain(object)?;
-            parts.lines.push(line(coordinates)?);
-        }
-        "Polygon" => {
-            if crs(object, true)? == Crs::Winding {
-                return Err(GeoFault::WindingStored);
+impl Reader {
+    fn geometry(&mut self, object: RawDoc<'_>) -> Result<Body, GeoFault> {
+        let name = type_name(object)?;
+        Ok(match name {
+            "Point" => Body::Place(point(object)?),
+            "GeometryCollection" => Body::Parts(self.collection(object)?),
+            "Polygon" if crs(object, true)? == Crs::Winding => match self.source {
+                Source::Query => Body::Winding(Box::new(self.winding(object)?)),
+                Source::Stored | Source::Indexed => return Err(GeoFault::WindingStored),
+            },
+            _ => {
+                let mut parts = Parts::default();
+                self.add(object, name, &mut parts)?;
+                Body::Parts(parts)
             }
-            parts.polygons.push(polygon(coordinates, source)?);
-        }
-        "MultiPoint" => {
-            plain(object)?;
-            parts.points.extend(non_empty(positions(coordinates, "MultiPoint")?, "MultiPoint")?);
-        }
-        "MultiLineString" => {
-            plain(object)?;
-            parts.lines.extend(each(coordinates, "MultiLineString", |value| line(Some(value)))?);
-        }
-        "MultiPolygon" => {
-            plain(object)?;
-            parts.polygons.extend(each(coordinates, "MultiPolygon", |value| polygon(Some(value), source))?);
-        }
-        _ => return Err(GeoFault::UnknownType(name.to_owned())),
+        })
     }
-    Ok(())
-}
 
-fn collection(object: RawDoc<'_>, source: Source) -> Result<Parts, GeoFault> {
-    let geometries = object.get("geometries").and_then(ValueRef::as_array).ok_or(GeoFault::GeometriesNotArray)?;
-    if geometries.is_empty() {
-        return Err(GeoFault::GeometriesEmpty);
-    }
-    let mut parts = Parts::default();
-    for (place, member) in geometries.iter().enumerate() {
-        let member = member.as_doc().ok_or(GeoFault::GeometriesElement(place))?;
-        let name = type_name(member)?;
-        if name == "GeometryCollection" {
-            return Err(GeoFault::GeometriesNested);
+    /// Adds the parts of any geometry but a collection.
+    fn add(&mut self, object: RawDoc<'_>, name: &str, parts: &mut Parts) -> Result<(), GeoFault> {
+        let coordinates = object.get("coordinates");
+        match name {
+            "Point" => parts.points.extend(point(object)?.sphere),
+            "LineString" => {
+                plain(object)?;
+                parts.lines.push(line(coordinates)?);
+            }
+            "Polygon" => {
+                if crs(object, true)? == Crs::Winding {
+                    return Err(GeoFault::WindingStored);
+                }
+                parts.polygons.push(self.polygon(coordinates)?);
+            }
+            "MultiPoint" => {
+                plain(object)?;
+                parts.points.extend(non_empty(positions(coordinates, "MultiPoint")?, "MultiPoint")?);
+            }
+            "MultiLineString" => {
+                plain(object)?;
+                parts.lines.extend(each(coordinates, "MultiLineString", |value| line(Some(value)))?);
+            }
+            "MultiPolygon" => {
+                plain(object)?;
+                parts.polygons.extend(each(coordinates, "MultiPolygon", |value| self.polygon(Some(value)))?);
+            }
+            _ => return Err(GeoFault::UnknownType(name.to_owned())),
         }
-        add(member, name, source, &mut parts)?;
+        Ok(())
     }
-    Ok(parts)
+
+    fn collection(&mut self, object: RawDoc<'_>) -> Result<Parts, GeoFault> {
+        let geometries = object.get("geometries").and_then(ValueRef::as_array).ok_or(GeoFault::GeometriesNotArray)?;
+        if geometries.is_empty() {
+            return Err(GeoFault::GeometriesEmpty);
+        }
+        let mut parts = Parts::default();
+        for (place, member) in geometries.iter().enumerate() {
+            let member = member.as_doc().ok_or(GeoFault::GeometriesElement(place))?;
+            let name = type_name(member)?;
+            if name == "GeometryCollection" {
+                return Err(GeoFault::GeometriesNested);
+            }
+            self.add(member, name, &mut parts)?;
+        }
+        Ok(parts)
+    }
+
+    fn polygon(&mut self, value: Option<ValueRef<'_>>) -> Result<Polygon, GeoFault> {
+        let array = value.and_then(ValueRef::as_array).ok_or(GeoFault::CoordinatesNotArray("Polygon"))?;
+        let mut rings = array.iter();
+        let shell = self.ring(rings.next().ok_or(GeoFault::PolygonEmpty)?)?.normalized();
+        let mut holes = Vec::new();
+        for value in rings {
+            let hole = self.ring(value)?.normalized();
+            if self.checks() && !shell.contains(&hole, &mut self.effort)? {
+                return Err(GeoFault::HoleOutside);
+            }
+            holes.push(hole);
+        }
+        let polygon = Polygon::new(shell, holes);
+        if self.checks() {
+            polygon.check(&mut self.effort)?;
+        }
+        Ok(polygon)
+    }
+
+    fn winding(&mut self, object: RawDoc<'_>) -> Result<Winding, GeoFault> {
+        let array = object.get("coordinates").and_then(ValueRef::as_array);
+        let mut rings = array.ok_or(GeoFault::CoordinatesNotArray("Polygon"))?.iter();
+        match (rings.next(), rings.next()) {
+            (Some(only), None) => Ok(Winding::new(self.ring(only)?)),
+            _ => Err(GeoFault::WindingOneRing),
+        }
+    }
+
+    /// The ring through the positions of an array, which must return to where they began.
+    fn ring(&mut self, value: ValueRef<'_>) -> Result<Ring, GeoFault> {
+        let ring = closed_ring(value)?;
+        if self.checks() {
+            ring.check(&mut self.effort)?;
+        }
+        Ok(ring)
+    }
+
+    /// Must crossings be looked for? What an index has taken in has been looked at.
+    fn checks(&self) -> bool {
+        self.source != Source::Indexed
+    }
 }
 
 fn point(object: RawDoc<'_>) -> Result<Place, GeoFault> {
@@ -220,7 +269,7 @@ fn positions(value: Option<ValueRef<'_>>, what: &'static str) -> Result<Vec<Vect
 fn each<T>(
     value: Option<ValueRef<'_>>,
     what: &'static str,
-    read: impl Fn(ValueRef<'_>) -> Result<T, GeoFault>,
+    read: impl FnMut(ValueRef<'_>) -> Result<T, GeoFault>,
 ) -> Result<Vec<T>, GeoFault> {
     let array = value.and_then(ValueRef::as_array).ok_or(GeoFault::CoordinatesNotArray(what))?;
     non_empty(array.iter().map(read).collect::<Result<Vec<T>, GeoFault>>()?, what)
@@ -236,8 +285,7 @@ fn line(value: Option<ValueRef<'_>>) -> Result<Line, GeoFault> {
     Line::new(vertices)
 }
 
-/// The ring through the positions of an array, which must return to where they began.
-fn ring(value: ValueRef<'_>, source: Source) -> Result<Ring, GeoFault> {
+fn closed_ring(value: ValueRef<'_>) -> Result<Ring, GeoFault> {
     let mut vertices = positions(Some(value), "Polygon")?;
     match (vertices.first(), vertices.last()) {
         (Some(first), Some(last)) if first == last => {}
@@ -249,40 +297,7 @@ fn ring(value: ValueRef<'_>, source: Source) -> Result<Ring, GeoFault> {
     if vertices.len() < 3 {
         return Err(GeoFault::RingTooShort);
     }
-    let ring = Ring::new(vertices);
-    if source != Source::Indexed {
-        ring.check()?;
-    }
-    Ok(ring)
-}
-
-fn polygon(value: Option<ValueRef<'_>>, source: Source) -> Result<Polygon, GeoFault> {
-    let array = value.and_then(ValueRef::as_array).ok_or(GeoFault::CoordinatesNotArray("Polygon"))?;
-    let mut rings = array.iter();
-    let shell = ring(rings.next().ok_or(GeoFault::PolygonEmpty)?, source)?.normalized();
-    let mut holes = Vec::new();
-    let mut effort = Effort::new();
-    for value in rings {
-        let hole = ring(value, source)?.normalized();
-        if source != Source::Indexed && !shell.contains(&hole, &mut effort)? {
-            return Err(GeoFault::HoleOutside);
-        }
-        holes.push(hole);
-    }
-    let polygon = Polygon::new(shell, holes);
-    if source != Source::Indexed {
-        polygon.check()?;
-    }
-    Ok(polygon)
-}
-
-fn winding(object: RawDoc<'_>) -> Result<Winding, GeoFault> {
-    let array = object.get("coordinates").and_then(ValueRef::as_array);
-    let mut rings = array.ok_or(GeoFault::CoordinatesNotArray("Polygon"))?.iter();
-    match (rings.next(), rings.next()) {
-        (Some(only), None) => Ok(Winding::new(ring(only, Source::Query)?)),
-        _ => Err(GeoFault::WindingOneRing),
-    }
+    Ok(Ring::new(vertices))
 }
 
 /// Refuses a `crs` that is unknown or asks for strict winding.

@@ -35,10 +35,10 @@ impl Polygon {
     }
 
     /// Checks how the rings lie to each other by the rules of GeoJSON.
-    pub fn check(&self) -> Result<(), GeoFault> {
+    pub fn check(&self, effort: &mut Effort) -> Result<(), GeoFault> {
         self.check_shared_arcs()?;
-        self.check_crossings()?;
-        self.check_holes()
+        self.check_crossings(effort)?;
+        self.check_holes(effort)
     }
 
     fn check_shared_arcs(&self) -> Result<(), GeoFault> {
@@ -55,16 +55,14 @@ impl Polygon {
         if fresh { Ok(()) } else { Err(GeoFault::RingsShareEdge) }
     }
 
-    fn check_crossings(&self) -> Result<(), GeoFault> {
-        let mut effort = Effort::new();
+    fn check_crossings(&self, effort: &mut Effort) -> Result<(), GeoFault> {
         let rings: Vec<&Ring> = self.rings().collect();
         for (place, ring) in rings.iter().enumerate() {
             if !ring.is_normalized() {
                 return Err(GeoFault::RingTooLarge);
             }
             for other in rings.iter().skip(place + 1) {
-                effort.spend(1)?;
-                if ring.nesting(other, &mut effort)? == Nesting::Crosses {
+                if ring.nesting(other, effort)? == Nesting::Crosses {
                     return Err(GeoFault::RingsCross);
                 }
             }
@@ -72,16 +70,17 @@ impl Polygon {
         Ok(())
     }
 
-    fn check_holes(&self) -> Result<(), GeoFault> {
+    fn check_holes(&self, effort: &mut Effort) -> Result<(), GeoFault> {
         let corners: HashSet<_> = self.shell.chain().vertices().iter().map(|vertex| vertex.bits()).collect();
         for (place, hole) in self.holes.iter().enumerate() {
             let shared = hole.chain().vertices().iter().filter(|vertex| corners.contains(&vertex.bits())).count();
             if shared > 1 {
                 return Err(GeoFault::HoleSharesVertices);
             }
-            let others = self.holes.iter().enumerate().filter(|(other, _)| *other != place);
-            if others.into_iter().any(|(_, other)| other.contains_nested(hole)) {
-                return Err(GeoFault::HolesNested);
+            for (_, other) in self.holes.iter().enumerate().filter(|(other, _)| *other != place) {
+                if other.contains_nested(hole, effort)? {
+                    return Err(GeoFault::HolesNested);
+                }
             }
         }
         Ok(())
@@ -108,6 +107,7 @@ impl Polygon {
 
     /// Is the point inside, or is it so close that its leaf cell touches the polygon?
     pub fn covers_point(&self, point: Vector, effort: &mut Effort) -> Result<bool, GeoFault> {
+        effort.spend(1)?;
         if self.contains_point(point) {
             return Ok(true);
         }

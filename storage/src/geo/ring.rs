@@ -68,13 +68,13 @@ impl Ring {
     }
 
     /// What makes the ring unusable: a vertex met twice, or arcs that cross.
-    pub fn check(&self) -> Result<(), GeoFault> {
+    pub fn check(&self, effort: &mut Effort) -> Result<(), GeoFault> {
         let mut seen: Vec<[u64; 3]> = self.chain.vertices().iter().map(|vertex| vertex.bits()).collect();
         seen.sort_unstable();
         if seen.windows(2).any(|pair| matches!(pair, [one, next] if one == next)) {
             return Err(GeoFault::RingTouchesItself);
         }
-        if crosses_itself(&self.chain, &mut Effort::new())? {
+        if crosses_itself(&self.chain, effort)? {
             return Err(GeoFault::RingCrossesItself);
         }
         Ok(())
@@ -173,6 +173,7 @@ impl Ring {
 
     /// Does this ring contain the other one with its inside?
     pub fn contains(&self, other: &Ring, effort: &mut Effort) -> Result<bool, GeoFault> {
+        effort.spend(1)?;
         if !self.bound.contains(&other.bound) || !self.touches_or_contains(other.vertex(0)) {
             return Ok(false);
         }
@@ -193,6 +194,7 @@ impl Ring {
         if other.chain.arcs() > self.chain.arcs() {
             return other.intersects(self, effort);
         }
+        effort.spend(1)?;
         if !self.bound.intersects(&other.bound) {
             return Ok(false);
         }
@@ -208,6 +210,7 @@ impl Ring {
 
     /// Whether the boundaries cross, and if not whether this ring contains the other.
     pub fn nesting(&self, other: &Ring, effort: &mut Effort) -> Result<Nesting, GeoFault> {
+        effort.spend(1)?;
         if !self.bound.intersects(&other.bound) {
             return Ok(Nesting::Neither);
         }
@@ -227,18 +230,21 @@ impl Ring {
     }
 
     /// Does this ring contain the other, given that they share no arc and do not cross?
-    pub fn contains_nested(&self, other: &Ring) -> bool {
+    pub fn contains_nested(&self, other: &Ring, effort: &mut Effort) -> Result<bool, GeoFault> {
+        effort.spend(1)?;
         if !self.bound.contains(&other.bound) {
-            return false;
+            return Ok(false);
         }
-        match self.chain.vertices().iter().position(|vertex| *vertex == other.vertex(1)) {
+        effort.spend(self.chain.arcs())?;
+        Ok(match self.chain.vertices().iter().position(|vertex| *vertex == other.vertex(1)) {
             None => self.contains_point(other.vertex(1)),
             Some(place) => self.wedge(place).contains(&other.wedge(1)),
-        }
+        })
     }
 
     /// Does any point of the ring's inside or edge lie in the cell?
     pub fn meets_cell(&self, cell: &Cell, effort: &mut Effort) -> Result<bool, GeoFault> {
+        effort.spend(1)?;
         let rect = cell.rect_bound();
         let bound = Bound { lat: rect.lat, lng: rect.lng };
         if !self.bound.intersects(&bound) {

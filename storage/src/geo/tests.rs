@@ -77,10 +77,11 @@ fn reaches(cells: &[u64], ranges: &[(u64, u64)]) -> bool {
     cells.iter().any(|cell| ranges.iter().any(|(low, high)| (low..=high).contains(&cell)))
 }
 
+const STRICT_WINDING: &str = r#"{type: "name", properties: {name: "urn:x-mongodb:crs:strictwinding:EPSG:4326"}}"#;
+
 #[test]
 fn values_are_stored_or_refused() {
-    const STRICT: &str = r#"{type: "name", properties: {name: "urn:x-mongodb:crs:strictwinding:EPSG:4326"}}"#;
-    let strict = format!(r#"{{type: "Polygon", coordinates: [[[0,0],[1,0],[1,1],[0,0]]], crs: {STRICT}}}"#);
+    let strict = format!(r#"{{type: "Polygon", coordinates: [[[0,0],[1,0],[1,1],[0,0]]], crs: {STRICT_WINDING}}}"#);
     // (value, number for a 2dsphere index, number for a 2d index)
     let cases = [
         ("[1, 2]", 0, 0),
@@ -274,6 +275,7 @@ fn shapes_in_the_plane() {
 
 #[test]
 fn shapes_on_the_globe() {
+    const FAR: &str = r#"{type: "Point", coordinates: [50, 50]}"#;
     let square = "{$geometry: {type: \"Polygon\", coordinates: [[[0,0],[10,0],[10,10],[0,10],[0,0]]]}}";
     check(
         "within",
@@ -304,15 +306,19 @@ fn shapes_on_the_globe() {
             (r#"{type: "Polygon", coordinates: [[[-1,-1],[20,-1],[20,20],[-1,20],[-1,-1]]]}"#, true),
             (r#"{type: "Polygon", coordinates: [[[20,20],[30,20],[30,30],[20,20]]]}"#, false),
             (
-                r#"{type: "GeometryCollection", geometries: [{type: "Point", coordinates: [50, 50]}, {type: "Point", coordinates: [5, 5]}]}"#,
+                &format!(
+                    r#"{{type: "GeometryCollection", geometries: [{FAR}, {{type: "Point", coordinates: [5, 5]}}]}}"#
+                ),
                 true,
             ),
+            (&format!(r#"{{type: "GeometryCollection", geometries: [{FAR}]}}"#), false),
         ],
     );
-    let with_hole = "{$geometry: {type: \"Polygon\", coordinates: [[[0,0],[10,0],[10,10],[0,10],[0,0]],[[4,4],[6,4],[6,6],[4,6],[4,4]]]}}";
+    let rings = "[[0,0],[10,0],[10,10],[0,10],[0,0]],[[4,4],[6,4],[6,6],[4,6],[4,4]]";
+    let with_hole = format!(r#"{{$geometry: {{type: "Polygon", coordinates: [{rings}]}}}}"#);
     check(
         "within",
-        with_hole,
+        &with_hole,
         &[
             ("[5, 5]", false),
             ("[2, 5]", true),
@@ -358,11 +364,8 @@ fn circles_on_the_globe() {
 
 #[test]
 fn strict_winding_takes_the_left_side() {
-    let polygon = |ring: &str| {
-        format!(
-            "{{$geometry: {{type: \"Polygon\", coordinates: [{ring}], crs: {{type: \"name\", properties: {{name: \"urn:x-mongodb:crs:strictwinding:EPSG:4326\"}}}}}}}}"
-        )
-    };
+    let polygon =
+        |ring: &str| format!(r#"{{$geometry: {{type: "Polygon", coordinates: [{ring}], crs: {STRICT_WINDING}}}}}"#);
     check("within", &polygon("[[0,0],[1,0],[1,1],[0,1],[0,0]]"), &[("[0.5, 0.5]", true), ("[50, 50]", false)]);
     let rest = polygon("[[0,0],[0,1],[1,1],[1,0],[0,0]]");
     check(
