@@ -21,6 +21,8 @@ pub struct ActionRow {
     pub name: &'static str,
     /// Who may call it at least; what the caller may reach is decided by the rules.
     pub gate: Gate,
+    /// Does a `transactionId` make the call a part of that transaction?
+    pub joins: bool,
     /// What it does.
     pub run: Run,
     /// One line for the docs.
@@ -98,11 +100,16 @@ macro_rules! here {
 }
 
 const fn row(name: &'static str, gate: Gate, run: Run, help: &'static str) -> ActionRow {
-    ActionRow { name, gate, run, help }
+    ActionRow { name, gate, joins: true, run, help }
+}
+
+/// A row whose calls are about a transaction, not in it.
+const fn outside(name: &'static str, run: Run, help: &'static str) -> ActionRow {
+    ActionRow { name, gate: Gate::Guest, joins: false, run, help }
 }
 
 const fn missing(name: &'static str, code: &'static str, help: &'static str) -> ActionRow {
-    ActionRow { name, gate: Gate::Guest, run: Run::Missing(code), help }
+    ActionRow { name, gate: Gate::Guest, joins: false, run: Run::Missing(code), help }
 }
 
 const FUNCTIONS: &str = "FUNCTIONS_REQUEST_FAIL";
@@ -124,9 +131,9 @@ pub const ACTIONS: &[ActionRow] = &[
         "changes one document, returns it",
     ),
     row("database.addCollection", Gate::Admin, here!(database::add_collection), "makes a collection"),
-    row("database.startTransaction", Gate::Guest, here!(database::transaction::start), "opens a transaction"),
-    row("database.commitTransaction", Gate::Guest, here!(database::transaction::commit), "makes its writes visible"),
-    row("database.abortTransaction", Gate::Guest, here!(database::transaction::abort), "forgets its writes"),
+    outside("database.startTransaction", here!(database::transaction::start), "opens a transaction"),
+    outside("database.commitTransaction", here!(database::transaction::commit), "makes its writes visible"),
+    outside("database.abortTransaction", here!(database::transaction::abort), "forgets its writes"),
     row("database.queryDocument", Gate::Guest, here!(database::first::query), "first generation: documents"),
     row("database.addDocument", Gate::Guest, here!(database::first::add), "first generation: a new document"),
     row("database.countDocument", Gate::Guest, here!(database::count), "first generation: how many match"),

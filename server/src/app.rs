@@ -8,7 +8,7 @@ use storage::EnvId;
 use tokio::sync::Semaphore;
 
 use crate::chance;
-use crate::clock::{self, Clock};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::tenants::Tenants;
 
@@ -20,6 +20,7 @@ pub struct App {
     pub db: Db,
     /// Environments, key pairs, limits and tokens.
     pub tenants: Tenants,
+    now: fn() -> i64,
     clock: Clock,
     seeds: Random,
     boot: u32,
@@ -32,14 +33,15 @@ pub struct App {
 pub(crate) const BODY_UNIT_BYTES: usize = 1024;
 
 impl App {
-    /// Puts a server's state together.
+    /// Puts a server's state together. `now` tells the instant in milliseconds since 1970; tests bring their own.
     ///
     /// # Errors
     /// `Internal` where the operating system refuses randomness or a thread.
-    pub fn new(config: Config, db: Db, tenants: Tenants) -> Result<App> {
+    pub fn new(config: Config, db: Db, tenants: Tenants, now: fn() -> i64) -> Result<App> {
         let seed = u64::from_le_bytes(chance::bytes()?);
         let clock = Clock::start().map_err(|fault| Error::new(Code::Internal, format!("no clock: {fault}")))?;
         Ok(App {
+            now,
             clock,
             seeds: Random::seeded(seed),
             boot: u32::from_le_bytes(chance::bytes()?),
@@ -57,6 +59,11 @@ impl App {
         format!("{:08x}-{:x}", self.boot, self.requests.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// The instant, in milliseconds since 1970.
+    pub fn now_ms(&self) -> i64 {
+        (self.now)()
+    }
+
     /// The session of a caller in an environment, from now on.
     pub fn session(&self, env: EnvId, caller: Caller) -> Session {
         let limits = self.tenants.limits(env);
@@ -64,7 +71,7 @@ impl App {
             env,
             caller,
             transaction: None,
-            now: clock::now_ms(),
+            now: self.now_ms(),
             deadline: self.clock.deadline(limits.deadline_ms),
             random: Random::seeded(self.seeds.next_bits()),
             limits,

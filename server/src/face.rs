@@ -3,6 +3,8 @@
 pub mod admin;
 pub mod body;
 pub mod own;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -11,7 +11,6 @@ use serde_json::json;
 
 use super::{Answered, BODY_BYTES_MAX, asked, session, shown};
 use crate::app::App;
-use crate::clock::now_ms;
 use crate::face::{body, json as answer};
 use crate::wire::ejson::{Form, Reader, Writer};
 
@@ -67,7 +66,7 @@ pub(super) async fn create_index(
 ) -> Answered {
     let (head, body) = request.into_parts();
     let held = body::read(&app, &head.headers, body, BODY_BYTES_MAX).await?;
-    let index = read_document(&held.bytes)?;
+    let index = read_document(&app, &held.bytes)?;
     done(&app, &env, Admin::CreateIndex { collection: name, index }).await?;
     shown(&json!({}))
 }
@@ -92,9 +91,9 @@ async fn rows(app: &App, env: &str, admin: Admin) -> Result<Vec<Doc>> {
     }
 }
 
-fn read_document(bytes: &Bytes) -> Result<Doc> {
+fn read_document(app: &App, bytes: &Bytes) -> Result<Doc> {
     let text = std::str::from_utf8(bytes).map_err(|_| Error::new(Code::InvalidParam, "the body is not UTF-8"))?;
-    Reader::new(now_ms()).document(text).map_err(|error| error.at("the body"))
+    Reader::new(app.now_ms()).document(text).map_err(|error| error.at("the body"))
 }
 
 fn missing(name: &str) -> Error {

@@ -63,8 +63,16 @@ struct Export {
     filter: Option<Doc>,
     projection: Option<Doc>,
     form: Form,
-    classes: VecDeque<Doc>,
+    classes: VecDeque<Class>,
     last: Option<Value>,
+}
+
+/// Ids that compare with each other.
+struct Class {
+    /// The filter that begins with the first of them.
+    first: Doc,
+    /// Is there one such id only? Behind it lies another class.
+    single: bool,
 }
 
 impl Export {
@@ -91,18 +99,17 @@ impl Export {
         while let Some(class) = self.classes.front() {
             let by_id = match &self.last {
                 Some(last) => by_id("$gt", last.as_ref()),
-                None => class.clone(),
+                None => class.first.clone(),
             };
+            let single = class.single;
             let docs = self.read_page(by_id).await?;
-            match docs.last().and_then(|doc| doc.get("_id")) {
-                Some(id) => {
-                    self.last = Some(id.to_value());
-                    return Ok(Some(self.lines(&docs)));
-                }
-                None => {
-                    self.last = None;
-                    self.classes.pop_front();
-                }
+            self.last = docs.last().and_then(|doc| doc.get("_id")).map(ValueRef::to_value);
+            if single || self.last.is_none() {
+                self.last = None;
+                self.classes.pop_front();
+            }
+            if !docs.is_empty() {
+                return Ok(Some(self.lines(&docs)));
             }
         }
         Ok(None)
@@ -137,13 +144,14 @@ impl Export {
     }
 }
 
-/// Where each class of values that an id can have begins.
-fn id_classes() -> VecDeque<Doc> {
-    let from = |value: ValueRef<'_>| by_id("$gte", value);
+/// The classes of values that an id can have, in their order.
+fn id_classes() -> VecDeque<Class> {
+    let one = |value: ValueRef<'_>| Class { first: by_id("$eq", value), single: true };
+    let from = |value: ValueRef<'_>| Class { first: by_id("$gte", value), single: false };
     VecDeque::from([
-        by_id("$eq", ValueRef::MinKey),
-        by_id("$eq", ValueRef::Null),
-        by_id("$eq", ValueRef::Double(f64::NAN)),
+        one(ValueRef::MinKey),
+        one(ValueRef::Null),
+        one(ValueRef::Double(f64::NAN)),
         from(ValueRef::Double(f64::NEG_INFINITY)),
         from(ValueRef::String("")),
         from(ValueRef::Document(RawDoc::empty())),
@@ -152,7 +160,7 @@ fn id_classes() -> VecDeque<Doc> {
         from(ValueRef::Bool(false)),
         from(ValueRef::DateTime(i64::MIN)),
         from(ValueRef::Timestamp { seconds: 0, increment: 0 }),
-        by_id("$eq", ValueRef::MaxKey),
+        one(ValueRef::MaxKey),
     ])
 }
 

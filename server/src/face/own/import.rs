@@ -71,15 +71,16 @@ pub(super) async fn take_in(
             import.take(&record).await?;
         }
         if let Err(error) = split {
-            import.fault(import.report.read + 1, &error);
-            import.stopped = true;
+            // What comes behind cannot be told apart any more.
+            import.fault_behind(&error).await?;
+            import.stop();
         }
         if import.stopped {
             break;
         }
     }
     if let (Err(error), false) = (splitter.finish(), import.stopped) {
-        import.fault(import.report.read + 1, &error);
+        import.fault_behind(&error).await?;
     }
     import.flush().await?;
     import.settle(0).await?;
@@ -144,12 +145,7 @@ impl<'a> Import<'a> {
                 self.batch.push(doc);
                 self.report.read = number;
             }
-            Err(error) => {
-                // What stands before a faulty record is written before it is told.
-                self.flush().await?;
-                self.report.read = number;
-                self.fault(number, &error);
-            }
+            Err(error) => self.fault_behind(&error).await?,
         }
         if self.batch.len() >= BATCH_DOCS || self.batch_bytes >= BATCH_BYTES {
             self.flush().await?;
@@ -249,13 +245,28 @@ impl<'a> Import<'a> {
         Ok(())
     }
 
+    /// Counts a record that cannot even be read. What stands before it is written first, so that faults come in order
+    /// and a stop at this one leaves the others behind.
+    async fn fault_behind(&mut self, error: &Error) -> Result<()> {
+        self.flush().await?;
+        self.report.read += 1;
+        self.fault(self.report.read, error);
+        Ok(())
+    }
+
     fn fault(&mut self, record: u64, error: &Error) {
         self.report.failed += 1;
         if self.report.faults.len() < FAULTS_MAX {
             self.report.faults.push(RecordFault { record, message: error.message.clone() });
         }
-        self.stopped |= self.options.stop_on_error;
-        self.report.stopped |= self.stopped;
+        if self.options.stop_on_error {
+            self.stop();
+        }
+    }
+
+    fn stop(&mut self) {
+        self.stopped = true;
+        self.report.stopped = true;
     }
 
     fn session(&self) -> Session {

@@ -8,7 +8,6 @@ use serde_json::json;
 
 use super::{Answered, asked, shown, waiting};
 use crate::app::App;
-use crate::clock::now_ms;
 
 #[derive(Deserialize)]
 pub(super) struct Of {
@@ -30,7 +29,7 @@ struct NewKey {
 /// Makes a key pair.
 pub(super) async fn create(State(app): State<Arc<App>>, Path(env): Path<String>, request: Request) -> Answered {
     let NewKey { note } = asked(&app, request).await?;
-    let key = waiting(&app, move |app| app.tenants.create_key(&env, &note, now_ms())).await?;
+    let key = waiting(&app, move |app| app.tenants.create_key(&env, &note, app.now_ms())).await?;
     shown(&key)
 }
 
@@ -48,7 +47,7 @@ const fn a_day() -> u32 {
 /// Makes a new key pair; the old one ends after a while.
 pub(super) async fn rotate(State(app): State<Arc<App>>, Path(id): Path<String>, request: Request) -> Answered {
     let Rotation { grace_ms } = asked(&app, request).await?;
-    let key = waiting(&app, move |app| app.tenants.rotate_key(&id, i64::from(grace_ms), now_ms())).await?;
+    let key = waiting(&app, move |app| app.tenants.rotate_key(&id, i64::from(grace_ms), app.now_ms())).await?;
     shown(&key)
 }
 
