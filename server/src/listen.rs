@@ -3,6 +3,9 @@
 //! The port is open before the store is, so that `/healthz` can tell how far a start has come. File descriptors are
 //! kept back for the store: a store that cannot open a file stops writing for good, a caller who waits does not.
 
+#[cfg(test)]
+mod tests;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -186,20 +189,5 @@ impl Descriptors {
         const OTHERS: usize = 64;
         let storage = (total / 2).clamp(128, 512);
         Descriptors { storage, connections: total.saturating_sub(storage + OTHERS).max(16) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_store_always_keeps_its_descriptors() {
-        for total in [0, 200, 256, 1024, 65_536, usize::MAX] {
-            let Descriptors { storage, connections } = Descriptors::share(total);
-            assert!(storage >= 128 && connections >= 16);
-            assert!(storage + connections <= total.max(256), "{total}");
-        }
-        assert_eq!(Descriptors::share(256), Descriptors { storage: 128, connections: 64 });
     }
 }

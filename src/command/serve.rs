@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 use server::config::Config;
@@ -30,7 +31,11 @@ pub fn run(place: &Place, serve: Serve) -> Result<()> {
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
-    Builder::new_multi_thread().enable_all().build()?.block_on(serve_until_told(place, serve))
+    let runtime = Builder::new_multi_thread().enable_all().build()?;
+    let served = runtime.block_on(serve_until_told(place, serve));
+    // Work that did not finish in time is left behind: the store is closed already.
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    served
 }
 
 async fn serve_until_told(place: &Place, serve: Serve) -> Result<()> {
