@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use storage::{Collation, Collection, Doc, View};
+use storage::{Collation, Collection, Doc, Value, View};
 
 use crate::collation::parse_collation;
 use crate::command::Find;
 use crate::cx::Cx;
 use crate::db::Db;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Result, number};
 use crate::filter::Filter;
 use crate::plan::{Order, RowsWanted, Wanted};
+use crate::project::Projection;
 use crate::session::{Caller, Session};
 use crate::sort::{Sort, SortBy};
 use crate::variables::Variables;
@@ -23,6 +24,9 @@ pub(crate) struct Asked {
     pub(crate) order: Vec<Order>,
     pub(crate) collation: Option<Collation>,
     pub(crate) variables: Variables,
+    pub(crate) projection: Option<Projection>,
+    /// What the caller says about the road: an index, or `$natural` with a direction.
+    hint: Option<Value>,
 }
 
 impl Asked {
@@ -44,8 +48,13 @@ impl Asked {
             None => Variables::default(),
         };
         let filter = Filter::parse(filter.raw(), &bare.with_variables(&variables))?;
+        let natural = sort.is_some_and(|doc| doc.get("$natural").is_some());
+        if natural && filter.near().is_some() {
+            return Err(Error::mongo(number::BAD_VALUE, "$near has an order of its own, so $natural cannot be added"));
+        }
+        let hint = sort.filter(|_| natural).map(|doc| Value::Document(doc.clone()));
         let sort = sort.map(|doc| Sort::parse(doc.raw())).transpose()?.unwrap_or_default();
-        Ok(Asked { filter, order: order(&sort), sort, collation, variables })
+        Ok(Asked { filter, order: order(&sort), sort, collation, variables, projection: None, hint })
     }
 
     /// Reads a find.
@@ -53,7 +62,33 @@ impl Asked {
     /// # Errors
     /// As for [`Asked::read`].
     pub(crate) fn of_find(session: &Session, find: &Find) -> Result<Asked> {
-        Asked::read(session, &find.filter, find.sort.as_ref(), find.collation.as_ref(), find.variables.as_ref())
+        let asked =
+            Asked::read(session, &find.filter, find.sort.as_ref(), find.collation.as_ref(), find.variables.as_ref())?;
+        let hint = asked.hint.clone().or_else(|| find.hint.clone());
+        Asked { hint, ..asked }.with_projection(session, find.projection.as_ref())
+    }
+
+    /// The same with a projection of what is returned.
+    ///
+    /// # Errors
+    /// Faults of the projection.
+    pub(crate) fn with_projection(self, session: &Session, projection: Option<&Doc>) -> Result<Asked> {
+        let Some(doc) = projection.filter(|doc| !doc.raw().is_empty()) else { return Ok(self) };
+        let projection = Projection::parse(doc.raw(), &self.cx(session))?;
+        Ok(Asked { projection: Some(projection), ..self })
+    }
+
+    /// A document as the projection shows it.
+    ///
+    /// # Errors
+    /// Faults of computed fields.
+    pub(crate) fn shown(&self, doc: Doc, cx: &Cx<'_>) -> Result<Doc> {
+        let Some(projection) = &self.projection else { return Ok(doc) };
+        let position = match projection.needs_position() {
+            true => self.filter.matched(doc.raw(), cx)?.unwrap_or_default().position,
+            false => None,
+        };
+        projection.apply(doc.raw(), position, cx)
     }
 
     /// The surroundings in which its parts are evaluated.
@@ -68,7 +103,7 @@ impl Asked {
             order: &self.order,
             collation: self.collation.as_ref(),
             need,
-            hint: None,
+            hint: self.hint.as_ref(),
             avoid_scan: db.avoid_scans,
             rows,
         }

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use storage::{Store, Ticket};
+use storage::{Doc, Store, Ticket};
 
 use crate::asked::{Asked, collection, row_limit};
 use crate::command::{Command, Distinct, Find, Reply};
@@ -18,7 +18,7 @@ use crate::error::{Code, Error, Result};
 use crate::exec::{Examined, Fetch, Row, sorted};
 use crate::ids::IdStyle;
 use crate::live::{Found, Ground, Live};
-use crate::plan::{Plan, RowsWanted, Wanted, choose, explain};
+use crate::plan::{Plan, RowsWanted, choose, explain};
 use crate::rules::{Action, grant};
 use crate::session::Session;
 
@@ -146,7 +146,7 @@ impl Db {
         let asked = Asked::of_find(session, find)?;
         let limit = row_limit(session, find.limit);
         let need = limit.saturating_add(find.skip);
-        let wanted = Wanted { hint: find.hint.as_ref(), ..asked.wanted(self, Some(need), RowsWanted::Documents) };
+        let wanted = asked.wanted(self, Some(need), RowsWanted::Documents);
         let plan = choose(&view, &coll, &grant(session, Action::Read, wanted)?.ask())?;
         if too_long(&plan, place) {
             return Ok(None);
@@ -154,11 +154,12 @@ impl Db {
         let cx = asked.cx(session);
         let mut fetch = Fetch::new(&view, &coll, &plan).with_staged(ground.staged(&coll), &asked.filter);
         let (rows, examined) = rows(&mut fetch, &asked, &plan, need, &cx)?;
-        let docs = match find.explain {
-            true => vec![explain(&plan, !asked.sort.is_natural(), &examined)],
-            false => rows.into_iter().skip(to_usize(find.skip)).map(|row| row.doc).collect(),
-        };
-        done(Reply::Rows(docs))
+        if find.explain {
+            return done(Reply::Rows(vec![explain(&plan, !asked.sort.is_natural(), &examined)]));
+        }
+        let rows = rows.into_iter().skip(to_usize(find.skip));
+        let docs: Result<Vec<Doc>> = rows.map(|row| asked.shown(row.doc, &cx)).collect();
+        done(Reply::Rows(docs?))
     }
 
     fn count(&self, ground: &Ground<'_>, session: &Session, find: &Find, place: Place) -> Attempt {
@@ -167,7 +168,7 @@ impl Db {
         let asked = Asked::of_find(session, find)?;
         let need = find.limit.map_or(u64::MAX, |limit| limit.saturating_add(find.skip));
         let known = find.limit.map(|_| need);
-        let wanted = Wanted { hint: find.hint.as_ref(), ..asked.wanted(self, known, RowsWanted::Count) };
+        let wanted = asked.wanted(self, known, RowsWanted::Count);
         let wanted = grant(session, Action::Read, wanted)?.ask();
         let staged = ground.staged(&coll);
         if wanted.filter.is_all() && staged.is_empty() && !find.explain {

@@ -118,7 +118,8 @@ impl Db {
     ) -> Attempt {
         let ask = &modify.update;
         let sort = modify.sort.as_ref();
-        let asked = Asked::read(session, &ask.filter, sort, ask.collation.as_ref(), ask.variables.as_ref())?;
+        let asked = Asked::read(session, &ask.filter, sort, ask.collation.as_ref(), ask.variables.as_ref())?
+            .with_projection(session, modify.projection.as_ref())?;
         let cx = asked.cx(session);
         let update = match modify.remove {
             true => None,
@@ -132,7 +133,8 @@ impl Db {
                 First::TooLong => return Ok(None),
                 First::Hit(hit) => {
                     let updated = Updated { matched: 1, modified: u64::from(hit.modified), upserted: None };
-                    let doc = if modify.return_new { hit.after } else { Some(hit.before) };
+                    let doc = if modify.return_new && !modify.remove { hit.after } else { Some(hit.before) };
+                    let doc = doc.map(|doc| asked.shown(doc, &cx)).transpose()?;
                     return written(Reply::Modified { doc, updated }, durable);
                 }
                 First::Nothing => {}
@@ -142,7 +144,8 @@ impl Db {
             };
             if let Some((doc, durable)) = grasp.upsert(update)? {
                 let updated = Updated { upserted: doc.get("_id").map(ValueRef::to_value), ..Updated::default() };
-                return written(Reply::Modified { doc: modify.return_new.then_some(doc), updated }, durable);
+                let doc = modify.return_new.then(|| asked.shown(doc, &cx)).transpose()?;
+                return written(Reply::Modified { doc, updated }, durable);
             }
         }
         Err(lost_race())
