@@ -97,7 +97,7 @@ impl Asked {
     }
 
     /// What the planner needs to know.
-    pub(crate) fn wanted<'a>(&'a self, db: &Db, need: Option<u64>, rows: RowsWanted) -> Wanted<'a> {
+    pub(crate) fn wanted<'a>(&'a self, db: &Db, need: Option<u64>, rows: RowsWanted<'a>) -> Wanted<'a> {
         Wanted {
             filter: &self.filter,
             order: &self.order,

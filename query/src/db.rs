@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use storage::{Doc, Store, Ticket};
+use storage::{Doc, Path, Store, Ticket};
 
 use crate::asked::{Asked, collection, row_limit};
 use crate::command::{Command, Distinct, Find, Reply};
@@ -191,7 +191,8 @@ impl Db {
         let view = ground.view();
         let coll = collection(&view, session, &distinct.find.collection)?;
         let asked = Asked::of_find(session, &distinct.find)?;
-        let wanted = grant(session, Action::Read, asked.wanted(self, None, RowsWanted::Documents))?.ask();
+        let paths = [Path::new(&distinct.key)];
+        let wanted = grant(session, Action::Read, asked.wanted(self, None, RowsWanted::Values(&paths)))?.ask();
         let plan = choose(&view, &coll, &wanted)?;
         if too_long(&plan, place) {
             return Ok(None);

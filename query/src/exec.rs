@@ -3,6 +3,7 @@
 //! `fetch` walks the chosen road and yields documents that pass the rest of the filter, `top` sorts with bounded
 //! memory. Every loop over data ticks the deadline. Nothing here knows requests or rules.
 
+mod assemble;
 mod fetch;
 mod rings;
 mod top;

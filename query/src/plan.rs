@@ -7,6 +7,7 @@
 mod bounds;
 mod candidate;
 mod choose;
+mod cover;
 mod explain;
 mod implied;
 mod near;
@@ -20,6 +21,7 @@ use crate::filter::Filter;
 
 pub use bounds::{Bounds, Interval};
 pub use choose::choose;
+pub use cover::{Cover, CoverPart};
 pub use explain::explain;
 
 /// What is wanted of a collection.
@@ -37,15 +39,17 @@ pub struct Wanted<'w> {
     pub hint: Option<&'w Value>,
     /// Is any index to be preferred to looking at every document?
     pub avoid_scan: bool,
-    /// Are the documents themselves wanted, or only how many there are?
-    pub rows: RowsWanted,
+    /// What is made of the rows.
+    pub rows: RowsWanted<'w>,
 }
 
 /// What is made of the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RowsWanted {
+pub enum RowsWanted<'w> {
     /// The documents.
     Documents,
+    /// Only the values at these paths, read as expressions read them; the order of fields does not matter.
+    Values(&'w [Path]),
     /// Only their number.
     Count,
 }
@@ -66,6 +70,8 @@ pub struct Plan {
     pub access: Access,
     /// What has to be checked on each document.
     pub residual: Filter,
+    /// How documents are made of entries alone, where those hold all that is wanted.
+    pub cover: Option<Cover>,
     /// Do they come in the wanted order?
     pub ordered: bool,
     /// About how many places have to be looked at; decides where the work runs.

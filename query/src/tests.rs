@@ -250,10 +250,45 @@ fn check(db: &Db, session: &Session, docs: &[bson::Document], ask: &Ask) {
         assert_eq!(count(hinted), rows.len() as u64, "{ask:?}\n{plan}");
     }
     assert_eq!(count(find.clone()), rows.len() as u64, "{ask:?}\n{plan}");
+    for hint in complete_indexes(db, session.env).into_iter().map(Some).chain([None]) {
+        let hinted = Find { hint: hint.map(Value::String), ..find.clone() };
+        ["a", "b", "c", "a.x"].iter().for_each(|key| check_distinct(db, session, &rows, hinted.clone(), key));
+    }
     let paged = Find { skip: ask.skip, limit: ask.limit, ..find };
     let (skip, limit) = (ask.skip as usize, ask.limit.map_or(usize::MAX, |limit| limit as usize));
     check_rows(&run(paged.clone()), skip, limit);
     assert_eq!(count(paged), rows.len().saturating_sub(skip).min(limit) as u64, "{ask:?}\n{plan}");
+}
+
+/// The different values, each exactly as it stands in a document.
+fn check_distinct(db: &Db, session: &Session, rows: &[(Vec<u8>, bson::Document)], find: Find, key: &str) {
+    let cx = Cx::new(session, None);
+    let values_of = |docs: &[&bson::Document]| {
+        let mut values = crate::distinct::Distinct::new(key).expect("a path");
+        docs.iter().for_each(|doc| values.add(to_doc(doc).raw(), &cx).expect("small"));
+        values.into_values()
+    };
+    let encoded = |values: &[Value]| {
+        let mut keys: Vec<Vec<u8>> = values.iter().map(|value| encode_one(value.as_ref())).collect();
+        keys.sort();
+        keys
+    };
+    let docs: Vec<&bson::Document> = rows.iter().map(|(_, doc)| doc).collect();
+    let exact: Vec<Value> = docs.iter().flat_map(|doc| values_of(&[doc])).collect();
+    let about = format!("{key} {find:?}");
+    let collated = find.collation.is_some();
+    let command = Command::Distinct(crate::command::Distinct { find, key: key.to_owned() });
+    let Ok(Reply::Values(found)) = db.run(session, &command).map(|started| started.reply) else { panic!("{about}") };
+    assert!(found.iter().all(|value| exact.contains(value)), "{about}: {found:?}");
+    if !collated {
+        assert_eq!(encoded(&found), encoded(&values_of(&docs)), "{about}");
+    }
+}
+
+fn encode_one(value: storage::ValueRef<'_>) -> Vec<u8> {
+    let mut key = Vec::new();
+    storage::key::encode(value, storage::Direction::Ascending, None, &mut key);
+    key
 }
 
 proptest! {

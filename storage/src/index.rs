@@ -165,9 +165,8 @@ impl Maker<'_> {
         key.extend_from_slice(&key::entries(self.env, self.index.id));
         let mut notes = Vec::new();
         for (field, value) in self.index.fields.iter().zip(values) {
-            let value = value.unwrap_or(ValueRef::Null);
-            key::encode(value, field.order.direction(), collation, &mut key);
-            notes.push(key::note_of(value, collation) as u8);
+            key::encode(value.unwrap_or(ValueRef::Null), field.order.direction(), collation, &mut key);
+            notes.push(value.map_or(Note::Missing, |value| key::note_of(value, collation)) as u8);
         }
         if notes.iter().all(|note| *note == Note::Plain as u8) {
             notes.clear();
@@ -336,6 +335,11 @@ mod tests {
             let (mut at, mut shown) = (8, Vec::new());
             for (field, _) in index.fields.iter().enumerate() {
                 let note = entry.value.get(field).map_or(Note::Plain, |byte| Note::from_byte(*byte));
+                if note == Note::Missing {
+                    at += key::skip(&entry.key[at..], Direction::Ascending).expect("a value");
+                    shown.push("missing".to_owned());
+                    continue;
+                }
                 let (value, size) = key::decode(&entry.key[at..], Direction::Ascending, note).expect("readable");
                 at += size;
                 shown.push(format!("{:?}", value.as_ref()));
@@ -355,19 +359,19 @@ mod tests {
     fn entries_are_mongodbs() {
         use bson::doc;
         check(&["a"], doc! {"a": 5}, &["Int32(5)"], 0);
-        check(&["a"], doc! {"b": 5}, &["Null"], 0);
+        check(&["a"], doc! {"b": 5}, &["missing"], 0);
         check(&["a"], doc! {"a": [3, 1, 3]}, &["Int32(1)", "Int32(3)"], 1);
         check(&["a"], doc! {"a": []}, &["Undefined"], 1);
         check(&["a"], doc! {"a": [[1, 2]]}, &["Array([Int32(1), Int32(2)])"], 1);
         check(&["a.b"], doc! {"a": {"b": 1.0}}, &["Double(1.0)"], 0);
-        check(&["a.b"], doc! {"a": []}, &["Null"], 1);
-        check(&["a.b"], doc! {"a": 5}, &["Null"], 0);
-        check(&["a.b"], doc! {"a": [{"b": 1}, 5, {"b": [2, 3]}]}, &["Null", "Int32(1)", "Int32(2)", "Int32(3)"], 1);
-        check(&["a.b"], doc! {"a": [[{"b": 1}]]}, &["Null"], 1);
+        check(&["a.b"], doc! {"a": []}, &["missing"], 1);
+        check(&["a.b"], doc! {"a": 5}, &["missing"], 0);
+        check(&["a.b"], doc! {"a": [{"b": 1}, 5, {"b": [2, 3]}]}, &["missing", "Int32(1)", "Int32(2)", "Int32(3)"], 1);
+        check(&["a.b"], doc! {"a": [[{"b": 1}]]}, &["missing"], 1);
         check(&["a.0"], doc! {"a": [7, 8]}, &["Int32(7)"], 0);
         check(&["a.0.b"], doc! {"a": [{"b": 1}, {"b": 2}]}, &["Int32(1)"], 0);
         check(&["a.5"], doc! {"a": [{"5": 1}]}, &["Int32(1)"], 1);
-        check(&["a.b", "a.c"], doc! {"a": [{"b": 1, "c": 2}, {"b": 3}]}, &["Int32(1) Int32(2)", "Int32(3) Null"], 3);
+        check(&["a.b", "a.c"], doc! {"a": [{"b": 1, "c": 2}, {"b": 3}]}, &["Int32(1) Int32(2)", "Int32(3) missing"], 3);
         check(&["a", "b"], doc! {"a": [1, 2], "b": 3}, &["Int32(1) Int32(3)", "Int32(2) Int32(3)"], 1);
         check(&["a"], doc! {"a": 5i64}, &["Int64(5)"], 0);
     }
@@ -422,6 +426,6 @@ mod tests {
     fn sparse_leaves_out_documents_without_any_field() {
         let index = index(&["a", "b"], true);
         assert!(keys(&index, bson::doc! {"c": 1}).expect("indexable").0.is_empty());
-        assert_eq!(keys(&index, bson::doc! {"b": null}).expect("indexable").0, ["Null Null"]);
+        assert_eq!(keys(&index, bson::doc! {"b": null}).expect("indexable").0, ["missing Null"]);
     }
 }

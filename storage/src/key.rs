@@ -24,6 +24,8 @@
 //! Every encoding tells its own end, so fields can follow one another; a descending field is the ascending one with
 //! all bits flipped. Numbers of equal value encode equally whatever their kind.
 
+use std::borrow::Cow;
+
 use crate::collation::Collation;
 use crate::doc::{DocBuilder, RawArray, RawDoc};
 use crate::number::{Decimal, Decimal128, Exact, Number, strip_zeros};
@@ -241,10 +243,27 @@ pub fn skip(key: &[u8], direction: Direction) -> Option<usize> {
     Some(key.len() - reader.rest.len())
 }
 
+/// Reads a value back into a document under construction, as the field `name`. Says how many bytes its encoding takes;
+/// `None` where it cannot be read back, or is missing: use the document instead. Part of it may be written then.
+pub fn copy_into(key: &[u8], direction: Direction, note: Note, name: &str, out: &mut DocBuilder) -> Option<usize> {
+    match note {
+        Note::Plain => {
+            let mut reader = Reader::new(key, direction);
+            reader.read_into(name, out)?;
+            Some(key.len() - reader.rest.len())
+        }
+        _ => {
+            let (value, size) = decode(key, direction, note)?;
+            out.put(name, value.as_ref());
+            Some(size)
+        }
+    }
+}
+
 /// Reads a value back. Numbers come back as the narrowest kind: an int, else a long, else a double; `note` (from
 /// [`note_of`]) restores the exact kind. `None` where it cannot be read back: use the document instead.
 pub fn decode(key: &[u8], direction: Direction, note: Note) -> Option<(Value, usize)> {
-    if note == Note::Unreadable {
+    if matches!(note, Note::Unreadable | Note::Missing) {
         return None;
     }
     let mut reader = Reader::new(key, direction);
@@ -269,6 +288,8 @@ pub enum Note {
     NegativeZero = 3,
     /// It cannot be read back (decimals, symbols, collated texts, numbers inside documents).
     Unreadable = 4,
+    /// The field is missing; it is encoded as null.
+    Missing = 5,
 }
 
 impl Note {
@@ -279,6 +300,7 @@ impl Note {
             1 => Note::Long,
             2 => Note::Double,
             3 => Note::NegativeZero,
+            5 => Note::Missing,
             _ => Note::Unreadable,
         }
     }
@@ -696,22 +718,24 @@ impl<'k> Reader<'k> {
         Some(())
     }
 
-    fn bytes(&mut self, size: usize) -> Option<Vec<u8>> {
-        let bytes = self.rest.get(..size)?.iter().map(|byte| byte ^ self.mask).collect();
+    fn bytes(&mut self, size: usize) -> Option<Cow<'k, [u8]>> {
+        let bytes = self.rest.get(..size)?;
         self.drop(size)?;
-        Some(bytes)
+        Some(match self.mask {
+            0 => Cow::Borrowed(bytes),
+            mask => Cow::Owned(bytes.iter().map(|byte| byte ^ mask).collect()),
+        })
     }
 
-    fn text(&mut self) -> Option<String> {
+    fn text(&mut self) -> Option<Cow<'k, str>> {
         let end = memchr::memchr(END ^ self.mask, self.rest)?;
         let escaped = self.bytes(end)?;
         self.drop(1)?;
-        let mut plain = Vec::with_capacity(escaped.len());
-        let mut bytes = escaped.into_iter();
-        while let Some(byte) = bytes.next() {
-            plain.push(if byte == MORE { bytes.next()?.checked_sub(1)? } else { byte });
+        match (memchr::memchr(MORE, &escaped), escaped) {
+            (None, Cow::Borrowed(plain)) => std::str::from_utf8(plain).ok().map(Cow::Borrowed),
+            (None, Cow::Owned(plain)) => String::from_utf8(plain).ok().map(Cow::Owned),
+            (Some(_), escaped) => String::from_utf8(unescape(&escaped)?).ok().map(Cow::Owned),
         }
-        String::from_utf8(plain).ok()
     }
 
     /// Steps over a number. The inner `None` means that it is a decimal, which is not read back.
@@ -751,6 +775,16 @@ impl<'k> Reader<'k> {
         self.drop_text()?;
         Some(false)
     }
+}
+
+/// The bytes of a text without their escapes.
+fn unescape(escaped: &[u8]) -> Option<Vec<u8>> {
+    let mut plain = Vec::with_capacity(escaped.len());
+    let mut bytes = escaped.iter();
+    while let Some(byte) = bytes.next() {
+        plain.push(if *byte == MORE { bytes.next()?.checked_sub(1)? } else { *byte });
+    }
+    Some(plain)
 }
 
 enum Magnitude {

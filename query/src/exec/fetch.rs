@@ -6,11 +6,12 @@ use storage::key::skip;
 use storage::{Collection, Direction, Doc, IndexEntry, Rid, Scan, Value, View};
 
 use super::Examined;
+use super::assemble::assemble;
 use crate::cx::Cx;
 use crate::error::Result;
 use crate::exec::rings::NearSearch;
 use crate::filter::Filter;
-use crate::plan::{Access, Entries, Interval, Plan};
+use crate::plan::{Access, Cover, Entries, Interval, Plan};
 
 /// Documents fetched together.
 const BATCH: usize = 64;
@@ -31,6 +32,7 @@ pub struct Fetch<'v> {
     view: &'v View,
     coll: &'v Collection,
     residual: &'v Filter,
+    cover: Option<&'v Cover>,
     source: Source<'v>,
     /// Documents that were met already, where the road can meet one twice.
     met: Option<HashSet<Rid>>,
@@ -73,6 +75,7 @@ impl<'v> Fetch<'v> {
             view,
             coll,
             residual: &plan.residual,
+            cover: plan.cover.as_ref(),
             source: Source::new(view, coll, &plan.access),
             met: repeats(&plan.access).then(HashSet::new),
             ready: VecDeque::new(),
@@ -140,6 +143,7 @@ impl<'v> Fetch<'v> {
             Source::Done => self.fill_by_staged(cx),
             Source::Scan(_) => self.fill_by_scan(cx),
             Source::Near(_) => self.fill_by_rings(cx),
+            Source::Entries(_) if self.cover.is_some() => self.fill_by_entries(cx),
             _ => self.fill_by_places(cx),
         }
     }
@@ -183,6 +187,29 @@ impl<'v> Fetch<'v> {
             {
                 self.ready.push_back(Row { rid, doc });
             }
+        }
+        Ok(true)
+    }
+
+    /// Documents made of entries alone; one that an entry cannot make is fetched.
+    fn fill_by_entries(&mut self, cx: &Cx<'_>) -> Result<bool> {
+        let (Some(cover), Source::Entries(walk)) = (self.cover, &mut self.source) else { return Ok(false) };
+        while self.ready.len() < BATCH {
+            cx.tick()?;
+            let made = |entry: &IndexEntry<'_>| (entry.rid, assemble(cover, entry));
+            let Some((rid, doc)) = walk.next_with(self.view, self.coll, &mut self.examined, made)? else {
+                self.source = Source::Done;
+                break;
+            };
+            if self.staged.hidden.contains(&rid) {
+                continue;
+            }
+            if let Some(doc) = doc {
+                self.ready.push_back(Row { rid, doc });
+                continue;
+            }
+            self.examined.docs += 1;
+            self.ready.extend(self.view.doc(self.coll, rid)?.map(|doc| Row { rid, doc }));
         }
         Ok(true)
     }
@@ -287,6 +314,17 @@ impl<'v> Walk<'v> {
         coll: &'v Collection,
         examined: &mut Examined,
     ) -> Result<Option<Rid>> {
+        self.next_with(view, coll, examined, |entry| entry.rid)
+    }
+
+    /// What `take` makes of the next entry.
+    fn next_with<T>(
+        &mut self,
+        view: &'v View,
+        coll: &'v Collection,
+        examined: &mut Examined,
+        take: impl Fn(&IndexEntry<'_>) -> T,
+    ) -> Result<Option<T>> {
         loop {
             let cursor = match &mut self.cursor {
                 Some(cursor) => cursor,
@@ -301,7 +339,7 @@ impl<'v> Walk<'v> {
             };
             examined.keys += 1;
             if passes(self.entries, &entry) {
-                return Ok(Some(entry.rid));
+                return Ok(Some(take(&entry)));
             }
         }
     }

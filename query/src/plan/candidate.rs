@@ -7,7 +7,7 @@ use storage::{Collection, Direction, FieldOrder, Index, IndexField, KeyRange, Ki
 
 use super::bounds::{Bounds, FieldView, Interval, inside_elements, narrowest, of_pred};
 use super::implied::implies;
-use super::{Access, Entries, RowsWanted, Wanted};
+use super::{Access, Cover, Entries, RowsWanted, Wanted};
 use crate::filter::{Filter, Pred};
 
 /// Ranges that the points of leading fields may multiply to.
@@ -69,7 +69,7 @@ impl Candidate {
 
     fn is_useful(&self, wanted: &Wanted<'_>) -> bool {
         let bounded = self.bounds.first().is_some_and(|bounds| !bounds.is_full());
-        bounded || self.ordered.is_some() || self.is_covering_count(wanted)
+        bounded || self.ordered.is_some() || self.is_covering_count(wanted) || self.is_covering(wanted)
     }
 
     /// The bounds of one field from all conditions that speak of it.
@@ -166,6 +166,11 @@ impl Candidate {
     /// Can the number of documents be read off the entries?
     fn is_covering_count(&self, wanted: &Wanted<'_>) -> bool {
         wanted.rows == RowsWanted::Count && !self.used.is_empty() && self.is_exact(wanted)
+    }
+
+    /// Do the entries hold everything that is wanted?
+    fn is_covering(&self, wanted: &Wanted<'_>) -> bool {
+        (wanted.filter.is_all() || self.is_exact(wanted)) && Cover::of(&self.index, wanted).is_some()
     }
 
     fn is_exact(&self, wanted: &Wanted<'_>) -> bool {

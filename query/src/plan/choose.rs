@@ -8,7 +8,7 @@ use storage::{Collection, FieldOrder, Index, Scan, Value, View};
 use super::bounds::Bounds;
 use super::candidate::{Candidate, candidates, conjuncts};
 use super::near;
-use super::{Access, Plan, RowsWanted, Wanted};
+use super::{Access, Cover, Plan, RowsWanted, Wanted};
 use crate::error::{Error, Result, number::BAD_VALUE};
 use crate::filter::Filter;
 
@@ -45,7 +45,7 @@ pub fn choose(view: &View, coll: &Collection, wanted: &Wanted<'_>) -> Result<Pla
 }
 
 fn whole(access: Access, wanted: &Wanted<'_>, ordered: bool, weight: u64) -> Plan {
-    Plan { access, residual: wanted.filter.clone(), ordered, weight, rejected: Vec::new() }
+    Plan { access, residual: wanted.filter.clone(), cover: None, ordered, weight, rejected: Vec::new() }
 }
 
 /// A road with its estimated cost.
@@ -53,6 +53,7 @@ struct Weighed {
     cost: u64,
     access: Access,
     residual: Filter,
+    cover: Option<Cover>,
     ordered: bool,
 }
 
@@ -74,6 +75,7 @@ fn weigh(view: &View, coll: &Collection, wanted: &Wanted<'_>, members: &[&Filter
     Ok(Plan {
         access: best.access,
         residual: best.residual,
+        cover: best.cover,
         ordered: best.ordered || wanted.order.is_empty(),
         weight: best.cost,
         rejected: roads.map(|road| road.access).collect(),
@@ -91,7 +93,8 @@ fn weigh_candidate(
     let docs = coll.stats.docs();
     let ordered = candidate.ordered.is_some() || wanted.order.is_empty();
     let residual = residual(members, &candidate.exact);
-    let covered = wanted.rows == RowsWanted::Count && residual.is_all();
+    let cover = Cover::of(&candidate.index, wanted).filter(|_| residual.is_all());
+    let covered = cover.is_some() || wanted.rows == RowsWanted::Count && residual.is_all();
     let selective = candidate.bounds.first().is_some_and(Bounds::is_points);
     let access = candidate.into_access();
     // A single selective index with few rows wanted needs no counting: nothing else can be better.
@@ -105,7 +108,7 @@ fn weigh_candidate(
         _ => entries,
     };
     let cost = entries.min(rows) + if covered { 0 } else { rows * FETCH_COST };
-    Ok(Weighed { cost, access, residual, ordered })
+    Ok(Weighed { cost, access, residual, cover, ordered })
 }
 
 /// Counts entries up to a bound; beyond it the share of the index on disk gives the order of magnitude.
@@ -147,6 +150,7 @@ fn weigh_scan(wanted: &Wanted<'_>, docs: u64, others: &[Weighed]) -> Weighed {
         cost: if wanted.avoid_scan { u64::MAX } else { (rows * SCAN_COST).saturating_add(1) },
         access: Access::Scan(Scan::Forward),
         residual: wanted.filter.clone(),
+        cover: None,
         ordered: natural,
     }
 }
@@ -171,7 +175,7 @@ fn union(view: &View, coll: &Collection, wanted: &Wanted<'_>, members: &[&Filter
         roads.push(access);
     }
     let ordered = wanted.order.is_empty();
-    Ok(Some(Weighed { cost, access: Access::Union(roads), residual: wanted.filter.clone(), ordered }))
+    Ok(Some(Weighed { cost, access: Access::Union(roads), residual: wanted.filter.clone(), cover: None, ordered }))
 }
 
 /// The best index of one branch; `None` where it has none.
@@ -218,6 +222,7 @@ fn hinted(view: &View, coll: &Collection, wanted: &Wanted<'_>, members: &[&Filte
     Ok(Plan {
         access: road.access,
         residual: road.residual,
+        cover: road.cover,
         ordered: road.ordered,
         weight: road.cost,
         rejected: Vec::new(),

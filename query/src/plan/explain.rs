@@ -32,11 +32,22 @@ fn put_winner(out: &mut DocBuilder, plan: &Plan, sorted: bool) {
         }
         false => None,
     };
-    put_access(out, &plan.access, !plan.residual.is_all());
+    match (&plan.access, &plan.cover) {
+        (Access::Entries(entries), Some(_)) => put_covered(out, entries),
+        (access, _) => put_access(out, access, !plan.residual.is_all()),
+    }
     if let Some(inner) = inner {
         out.close(inner);
     }
     out.close(winner);
+}
+
+/// Entries that are all that is needed of the documents.
+fn put_covered(out: &mut DocBuilder, entries: &Entries) {
+    out.put("stage", ValueRef::String("PROJECTION_COVERED"));
+    let input = out.open_document("inputStage");
+    put_entries(out, entries);
+    out.close(input);
 }
 
 fn put_access(out: &mut DocBuilder, access: &Access, filtered: bool) {

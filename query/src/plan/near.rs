@@ -37,6 +37,7 @@ pub(super) fn choose(coll: &Collection, wanted: &Wanted<'_>, path: &Path, near: 
         return Ok(Plan {
             access: Access::Near(Box::new(NearEntries { entries, field, path, near, rings })),
             residual: wanted.filter.clone(),
+            cover: None,
             ordered: wanted.order.is_empty(),
             weight: wanted.need.unwrap_or_else(|| coll.stats.docs()).saturating_mul(RING_COST),
             rejected: Vec::new(),
