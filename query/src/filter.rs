@@ -172,6 +172,17 @@ impl Filter {
         }
     }
 
+    /// A field and values of which a document must have one there, whatever else it must meet; for sorting filters by
+    /// what they can match. Values that also match what is missing do not count.
+    pub fn only(&self) -> Option<(&Path, Vec<&Value>)> {
+        let fields = self
+            .required_fields()
+            .into_iter()
+            .filter(|(path, _)| path.parts().iter().all(|part| part.index().is_none()));
+        let mut known = fields.filter_map(|(path, pred)| Some((path, pred.values(None)?)));
+        known.find(|(_, values)| !values.iter().any(|value| matches!(value, Value::Null | Value::Undefined)))
+    }
+
     /// Every field condition that must hold, at the top or inside `And`.
     pub fn required_fields(&self) -> Vec<(&Path, &Pred)> {
         match self {

@@ -35,6 +35,7 @@ pub mod sort;
 mod tests;
 pub mod update;
 mod variables;
+pub mod watch;
 mod write;
 
 pub use collation::parse_collation;

@@ -72,6 +72,12 @@ limits! {
     array_fill_max: 1_500_000,
     /// Most collections in the environment.
     collections_max: 1000,
+    /// Most documents that may match one watched query.
+    watch_docs_max: 5000,
+    /// Greatest limit of a watched query.
+    watch_limit_max: 200,
+    /// Most fields that may order a watched query.
+    watch_sort_fields_max: 5,
     /// How long a transaction may stay open, in milliseconds.
     transaction_life_ms: 30_000,
     /// Most documents that one transaction may write.

@@ -13,11 +13,11 @@ use crate::{
     Admin, Caller, Command, Cx, Db, Deadline, Filter, Find, IdStyle, Insert, Limits, Random, Reply, Session, Sort,
 };
 
-fn to_doc(json: &bson::Document) -> Doc {
+pub(crate) fn to_doc(json: &bson::Document) -> Doc {
     Doc::from_bytes(json.to_vec().expect("encodes")).expect("valid")
 }
 
-fn from_doc(doc: &Doc) -> bson::Document {
+pub(crate) fn from_doc(doc: &Doc) -> bson::Document {
     bson::Document::from_reader(doc.as_bytes()).expect("BSON")
 }
 
@@ -35,7 +35,7 @@ fn session(env: EnvId) -> Session {
 }
 
 /// A database with one collection `c` and its indexes, all built.
-fn database(docs: &[bson::Document], indexes: &[bson::Document]) -> (Db, Session) {
+pub(crate) fn database(docs: &[bson::Document], indexes: &[bson::Document]) -> (Db, Session) {
     let options = Options { compile_partial: crate::compile_partial, cache_bytes: 1 << 16, ..Options::default() };
     let store = Store::in_memory(options).expect("opens");
     let (env, ticket) = store.create_env("e").expect("makes");

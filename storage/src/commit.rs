@@ -91,6 +91,15 @@ struct Shared {
     halted: AtomicBool,
     witness: Option<Mutex<Witness>>,
     unsynced: AtomicBool,
+    followers: Followers,
+}
+
+/// Threads that wait for the next commit.
+#[derive(Default)]
+struct Followers {
+    count: AtomicU64,
+    turn: Mutex<()>,
+    news: Condvar,
 }
 
 struct Waiting {
@@ -165,6 +174,7 @@ impl Pipeline {
             halted: AtomicBool::new(false),
             witness: start.witness.map(Mutex::new),
             unsynced: AtomicBool::new(false),
+            followers: Followers::default(),
         });
         let thread = std::thread::Builder::new()
             .name("commit".to_owned())
@@ -244,6 +254,20 @@ impl Pipeline {
         self.shared.sync()
     }
 
+    /// Waits until a commit beyond this one is published, at most so long; the newest published commit.
+    pub(crate) fn wait_beyond(&self, seq: Seq, timeout: Duration) -> Seq {
+        let followers = &self.shared.followers;
+        let newest = || self.shared.published.read().seq;
+        let mut turn = followers.turn.lock();
+        // Counted before looking: who publishes after the look sees the follower and wakes it.
+        followers.count.fetch_add(1, Ordering::SeqCst);
+        if newest() <= seq {
+            followers.news.wait_for(&mut turn, timeout);
+        }
+        followers.count.fetch_sub(1, Ordering::SeqCst);
+        newest()
+    }
+
     /// Has a fault stopped all writes?
     pub(crate) fn is_halted(&self) -> bool {
         self.shared.halted.load(Ordering::SeqCst)
@@ -263,6 +287,15 @@ impl Pipeline {
 impl Drop for Pipeline {
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+impl Followers {
+    fn wake(&self) {
+        if self.count.load(Ordering::SeqCst) > 0 {
+            drop(self.turn.lock());
+            self.news.notify_all();
+        }
     }
 }
 
@@ -390,6 +423,7 @@ impl Shared {
         group.tallies.iter().for_each(Tally::apply);
         let moment = Moment { seq: group.last_seq, snap: self.engine.snapshot(), catalog };
         *self.published.write() = Arc::new(moment);
+        self.followers.wake();
         // Published before it leaves the overlay, so a writer that misses it here finds it there.
         let mut waiting = self.waiting.lock();
         waiting.docs.retain(|_, overlaid| overlaid.seq > group.last_seq);

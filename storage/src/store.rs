@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -176,6 +177,12 @@ impl Store {
     /// `Halted`, `Closed`, or the fault of the last group.
     pub fn settle(&self) -> Result<()> {
         self.inner.pipeline.settle()
+    }
+
+    /// Waits until a commit beyond this one is visible, at most so long, and answers the newest visible commit. A change
+    /// of collections or indexes counts as a commit too. For threads that follow the change log.
+    pub fn wait_beyond(&self, seq: Seq, timeout: Duration) -> Seq {
+        self.inner.pipeline.wait_beyond(seq, timeout)
     }
 
     /// Moves buffered writes into their files, so that the next start need not read the log.
