@@ -1,9 +1,10 @@
 //! Answers specification cases on standard input, one JSON request a line, with one JSON reply a line.
 //!
-//! `cargo run --release --example conformance -- --engine rocks|memory|model [--no-index | --fitting-index]`
+//! `cargo run --release --example conformance -- --engine rocks|memory|model [--no-index | --fitting-index] [--transaction]`
 //!
 //! `rocks` and `memory` are the real database with the indexes that a case names; `--no-index` leaves them out unless
-//! they are unique, `--fitting-index` adds one on every field that the query names and avoids scans. `model` is the
+//! they are unique, `--fitting-index` adds one on every field that the query names and avoids scans;
+//! `--transaction` carries out each case in a transaction. `model` is the
 //! naive one that judges the others.
 
 #![allow(
@@ -36,10 +37,14 @@ fn main() -> std::io::Result<()> {
         (_, true) => Indexing::Fitting,
         _ => Indexing::Given,
     };
+    let engine = |on_disk| {
+        let engine = Engine::new(on_disk, indexing, NOW);
+        Judge::Engine(Box::new(if has("--transaction") { engine.in_transactions() } else { engine }))
+    };
     let mut judge = match args.iter().skip_while(|arg| *arg != "--engine").nth(1).map(String::as_str) {
         Some("model") => Judge::Model,
-        Some("memory") => Judge::Engine(Box::new(Engine::new(false, indexing, NOW))),
-        Some("rocks") | None => Judge::Engine(Box::new(Engine::new(true, indexing, NOW))),
+        Some("memory") => engine(false),
+        Some("rocks") | None => engine(true),
         Some(other) => panic!("--engine is rocks, memory or model, not {other}"),
     };
     let mut out = std::io::stdout().lock();

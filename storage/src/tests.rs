@@ -557,7 +557,10 @@ fn transfer(store: &Store, coll: &std::sync::Arc<Collection>, seed: u64) {
             txn.change(coll, rid, add).expect("changes").expect("there");
         }
         match txn.commit() {
-            Ok(ticket) => return drop(ticket.expect("changed").wait().expect("durable")),
+            Ok(ticket) => {
+                ticket.expect("changed").wait().expect("durable");
+                return;
+            }
             Err(Error::Overtaken { .. }) => {}
             Err(other) => panic!("{other}"),
         }

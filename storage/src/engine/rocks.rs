@@ -286,6 +286,8 @@ enum At {
     Returned,
     /// On a key that is to be returned next.
     Sought,
+    /// Beyond the last key.
+    End,
 }
 
 impl Cursor for RocksCursor<'_> {
@@ -293,17 +295,20 @@ impl Cursor for RocksCursor<'_> {
         let native = self.native.as_mut().map_err(|error| error.clone())?;
         match (&self.at, self.scan) {
             (At::Sought, _) => {}
+            (At::End, _) => return Ok(None),
             (At::Start, Scan::Forward) => native.seek_to_first(),
             (At::Start, Scan::Backward) => native.seek_to_last(),
-            (At::Returned, _) if !native.valid() => {}
             (At::Returned, Scan::Forward) => native.next(),
             (At::Returned, Scan::Backward) => native.prev(),
         }
+        // Each question to the iterator is a call into the library, so only one is asked for each step.
         self.at = At::Returned;
-        if !native.valid() {
+        let item = native.item();
+        if item.is_none() {
+            self.at = At::End;
             native.status().map_err(fault)?;
         }
-        Ok(native.item())
+        Ok(item)
     }
 
     fn seek(&mut self, key: &[u8]) {

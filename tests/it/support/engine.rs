@@ -13,6 +13,7 @@ pub struct Engine {
     db: Db,
     session: Session,
     indexing: Indexing,
+    in_transactions: bool,
     cases: u32,
     _folder: Option<tempfile::TempDir>,
 }
@@ -51,7 +52,13 @@ impl Engine {
             deadline: Deadline::never(),
             random: Random::seeded(1),
         };
-        Engine { db, session, indexing, cases: 0, _folder: folder }
+        Engine { db, session, indexing, in_transactions: false, cases: 0, _folder: folder }
+    }
+
+    /// The same, with each command on documents in a transaction of its own.
+    #[must_use]
+    pub fn in_transactions(self) -> Engine {
+        Engine { in_transactions: true, ..self }
     }
 
     /// Starts a case: a new, empty environment.
@@ -69,7 +76,7 @@ impl Engine {
     pub fn fill(&mut self, collection: &str, docs: Vec<Doc>) -> Result<()> {
         self.create_collection(collection)?;
         let insert = Insert { collection: collection.to_owned(), docs, ordered: true, names: Names::Any };
-        match self.run(&Command::Insert(insert))? {
+        match self.run_alone(&Command::Insert(insert))? {
             Reply::Inserted { fault: Some(fault), .. } => Err(fault),
             _ => Ok(()),
         }
@@ -108,6 +115,23 @@ impl Engine {
 
     /// Carries out a command and waits until it is durable.
     pub fn run(&mut self, command: &Command) -> Result<Reply> {
+        match self.in_transactions && !matches!(command, Command::Admin(_)) {
+            true => self.run_inside(command),
+            false => self.run_alone(command),
+        }
+    }
+
+    fn run_inside(&mut self, command: &Command) -> Result<Reply> {
+        let Reply::Begun(id) = self.run_alone(&Command::Begin)? else { panic!("no transaction was opened") };
+        self.session.transaction = Some(id);
+        let outcome = self.run_alone(command);
+        self.session.transaction = None;
+        let end = if outcome.is_ok() { Command::Commit(id) } else { Command::Abort(id) };
+        self.run_alone(&end)?;
+        outcome
+    }
+
+    fn run_alone(&mut self, command: &Command) -> Result<Reply> {
         let outcome = self.db.run(&self.session, command).and_then(Started::wait);
         // A refused write may leave earlier ones of the same command on their way.
         drop(self.db.store().settle());
