@@ -3,8 +3,6 @@
 pub mod admin;
 pub mod body;
 pub mod own;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 

@@ -13,4 +13,6 @@ pub mod listen;
 pub mod local;
 pub mod report;
 pub mod tenants;
+#[cfg(test)]
+mod tests;
 pub mod wire;

@@ -58,7 +58,7 @@ impl Served {
         let app = App::new(config, Db::new(store, IdStyle::Hex), tenants, || NOW.get()).expect("a server");
         let app = Arc::new(app);
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-        Served { router: super::router(app.clone()), app, runtime }
+        Served { router: crate::face::router(app.clone()), app, runtime }
     }
 
     /// Sends a request; the status and the body that came back.
