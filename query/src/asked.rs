@@ -128,7 +128,7 @@ pub(crate) fn row_limit(session: &Session, asked: Option<u64>) -> u64 {
     let limits = &session.limits;
     match session.caller {
         Caller::Admin => asked.unwrap_or(limits.rows_default_admin).min(limits.rows_max_admin),
-        Caller::User(_) | Caller::Guest => asked.unwrap_or(limits.rows_max_client).min(limits.rows_max_client),
+        Caller::User(_) | Caller::Guest => asked.unwrap_or(limits.rows_default_client).min(limits.rows_max_client),
     }
 }
 

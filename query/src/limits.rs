@@ -44,8 +44,12 @@ limits! {
     rows_max_admin: 1000,
     /// Documents that a query without a limit returns to a server-side caller.
     rows_default_admin: 100,
-    /// Most documents that one query returns to a client, and what it returns without a limit.
-    rows_max_client: 20,
+    /// Most documents that one query returns to a client.
+    rows_max_client: 1000,
+    /// Documents that a query without a limit returns to a client.
+    rows_default_client: 100,
+    /// Most documents that one query returns to `wx.cloud` in a mini program, and what it returns without a limit.
+    rows_max_wx: 20,
     /// Largest answer to a server-side caller, in bytes of documents.
     reply_bytes_max_admin: 50 * 1024 * 1024,
     /// Largest answer to a client, in bytes of documents.

@@ -12,6 +12,7 @@ use query::{Caller, Code, Command, Error, Reply, Result, Session};
 
 use crate::app::App;
 use crate::wire::answer::Answer;
+use crate::wire::codes::Dialect;
 use crate::wire::ejson::Reader;
 use crate::wire::members::Members;
 
@@ -61,6 +62,8 @@ pub struct Call<'c> {
     pub reader: Reader,
     /// The id of the request.
     pub request_id: &'c str,
+    /// Which family of SDKs calls: some answers differ.
+    pub dialect: Dialect,
 }
 
 impl Call<'_> {
@@ -86,6 +89,41 @@ impl Gate {
             Gate::Admin => matches!(caller, Caller::Admin),
         }
     }
+}
+
+/// Carries out the action that the members name, for whoever the session belongs to.
+///
+/// # Errors
+/// `NotSupported` for an unknown action, `PermissionDenied` where the caller may not call it, and what it meets.
+pub async fn perform(
+    app: &App,
+    mut session: Session,
+    members: &Members<'_>,
+    request_id: &str,
+    dialect: Dialect,
+) -> Result<Vec<u8>> {
+    let name = members.needed_text("action")?;
+    let Some(row) = find(&name) else {
+        return Err(Error::new(Code::NotSupported, format!("there is no action {name:?}")));
+    };
+    if row.joins {
+        session.transaction = database::transaction::named(members)?;
+    }
+    if !row.gate.admits(&session.caller) {
+        return Err(Error::new(Code::PermissionDenied, format!("{name} is for key pairs only")));
+    }
+    let reader = Reader::new(session.now);
+    match &row.run {
+        Run::Here(run) => run(&Call { app, session, members, reader, request_id, dialect }).await,
+        Run::Missing(code) => Ok(not_offered(request_id, code, &name)),
+    }
+}
+
+fn not_offered(request_id: &str, code: &str, name: &str) -> Vec<u8> {
+    let mut answer = Answer::new(request_id);
+    answer.text("code", code);
+    answer.text("message", &format!("{name} is not supported by this server"));
+    answer.finish()
 }
 
 /// The action of a name.

@@ -68,6 +68,15 @@ pub fn authenticate(incoming: &Incoming<'_>, now_ms: i64, find: FindKey<'_>) -> 
     }
 }
 
+/// The key pair of a bare key: its id and secret with a dot between.
+///
+/// # Errors
+/// `Unauthenticated` where the key is not known, wrong or over.
+pub fn bare_key(key: &str, now_ms: i64, find: FindKey<'_>) -> Result<Arc<KeyPair>> {
+    let pair = bearer(key, find)?;
+    if pair.is_expired(now_ms) { Err(Refusal::BadKey.into()) } else { Ok(pair) }
+}
+
 /// A bare key is a key pair's id and secret with a dot between.
 fn bearer(key: &str, find: FindKey<'_>) -> Result<Arc<KeyPair>, Refusal> {
     let (id, secret) = key.split_once('.').unwrap_or((key, ""));

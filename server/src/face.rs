@@ -3,13 +3,18 @@
 pub mod admin;
 pub mod body;
 pub mod own;
+pub mod web;
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::routing::any;
+use futures_util::FutureExt;
+use query::{Code, Error, Fault, Result};
 
 use crate::app::App;
 
@@ -19,6 +24,7 @@ pub fn router(app: Arc<App>) -> Router {
         // An SDK whose service address has no path calls the root.
         .route("/admin", any(admin::call))
         .route("/", any(admin::call))
+        .route("/web", any(web::call))
         .nest("/waferdb/v1", own::guarded(app.clone()))
         .with_state(app)
         .fallback(nothing)
@@ -32,6 +38,25 @@ pub fn local_router(app: Arc<App>) -> Router {
 async fn nothing() -> Response<Body> {
     let text = r#"{"code":"NOT_FOUND","message":"nothing is here; SDKs call /admin, administrators /waferdb/v1"}"#;
     json(StatusCode::NOT_FOUND, text.as_bytes().to_vec())
+}
+
+/// What a request comes to; a panic becomes an answer as well.
+pub(crate) async fn unless_panicking<T>(request_id: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let answered = AssertUnwindSafe(work).catch_unwind().await;
+    answered.unwrap_or_else(|panic| Err(panicked(request_id, panic.as_ref())))
+}
+
+fn panicked(request_id: &str, panic: &(dyn Any + Send)) -> Error {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    tracing::error!(request_id, panic = text.unwrap_or("of unknown kind"), "a request panicked");
+    Error::new(Code::Internal, "the server could not complete the request; its log names the cause")
+}
+
+/// Logs an error that is ours.
+pub(crate) fn report(request_id: &str, error: &Error) {
+    if error.code.fault() == Fault::Server {
+        tracing::error!(request_id, code = ?error.code, message = error.message, cause = ?error.cause, "a request failed");
+    }
 }
 
 /// A JSON answer. Some SDKs compare the content type to the letter.

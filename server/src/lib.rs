@@ -6,6 +6,7 @@ pub mod action;
 pub mod app;
 pub mod auth;
 pub mod chance;
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod face;

@@ -126,6 +126,14 @@ impl Tenants {
         self.store.view().catalog().env_by_id(env).map(|env| env.name.clone())
     }
 
+    /// The environment of a server that has one only.
+    pub fn only_env(&self) -> Option<EnvId> {
+        match self.store.view().catalog().envs().as_slice() {
+            [env] => Some(env.id),
+            _ => None,
+        }
+    }
+
     /// Makes an environment.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ mod hostile;
 mod own;
 mod replay;
 mod sdk;
+mod web;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

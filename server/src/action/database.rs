@@ -31,9 +31,14 @@ pub async fn get(call: &Call<'_>) -> Result<Vec<u8>> {
 
 /// `database.calculateDocument`, `database.countDocument`
 pub async fn count(call: &Call<'_>) -> Result<Vec<u8>> {
-    let find = Find { limit: None, ..read_find(call)? };
-    match call.run(Command::Count(find)).await? {
-        Reply::Total(total) => Ok(data(call, |data| data.number("total", total))),
+    let total = total(call, read_find(call)?).await?;
+    Ok(data(call, |data| data.number("total", total)))
+}
+
+/// How many documents match, whatever the limit.
+async fn total(call: &Call<'_>, find: Find) -> Result<u64> {
+    match call.run(Command::Count(Find { limit: None, ..find })).await? {
+        Reply::Total(total) => Ok(total),
         other => Err(unexpected(&other)),
     }
 }

@@ -1,25 +1,20 @@
 //! The face of the server SDKs: every call is a POST with the action in its body, every answer has status 200.
 
-use std::any::Any;
 use std::borrow::Cow;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode, Uri, request};
-use futures_util::FutureExt;
-use query::{Caller, Code, Error, Fault, Result};
+use query::{Caller, Code, Error, Result};
 
-use super::{body, json};
-use crate::action::database::transaction;
-use crate::action::{self, Call, Run};
+use super::{body, json, report, unless_panicking};
+use crate::action;
 use crate::app::App;
 use crate::auth::keypair::KeyPair;
 use crate::auth::{Incoming, authenticate};
-use crate::wire::answer::{Answer, sdk_refusal};
+use crate::wire::answer::sdk_refusal;
 use crate::wire::codes::{Dialect, spell};
-use crate::wire::ejson::Reader;
 use crate::wire::form;
 use crate::wire::members::Members;
 
@@ -32,17 +27,14 @@ pub async fn call(State(app): State<Arc<App>>, request: Request<Body>) -> Respon
         );
     }
     let request_id = app.request_id();
-    let answered = AssertUnwindSafe(answer(&app, &request_id, request)).catch_unwind().await;
-    json(StatusCode::OK, answered.unwrap_or_else(|panic| panicked(&request_id, panic.as_ref())))
-}
-
-async fn answer(app: &App, request_id: &str, request: Request<Body>) -> Vec<u8> {
     let (head, body) = request.into_parts();
     let mut collection = None;
-    match carry_out(app, request_id, &head, body, &mut collection).await {
-        Ok(answer) => answer,
-        Err(error) => refuse(request_id, &error, collection.as_deref()),
-    }
+    let answered = unless_panicking(&request_id, carry_out(&app, &request_id, &head, body, &mut collection)).await;
+    let refuse = |error: Error| {
+        report(&request_id, &error);
+        sdk_refusal(&request_id, spell(error.code, Dialect::Admin), &error, collection.as_deref())
+    };
+    json(StatusCode::OK, answered.unwrap_or_else(refuse))
 }
 
 /// `collection` is filled in as soon as it is known: some messages name it.
@@ -58,23 +50,8 @@ async fn carry_out(
     let pair = identify(app, head, &members)?;
     check_env(app, &members, &pair)?;
     *collection = members.text("collectionName")?.map(Cow::into_owned);
-    let name = members.needed_text("action")?;
-    let Some(row) = action::find(&name) else {
-        return Err(Error::new(Code::NotSupported, format!("there is no action {name:?}")));
-    };
-    let mut session = app.session(pair.env, Caller::Admin);
-    if row.joins {
-        session.transaction = transaction::named(&members)?;
-    }
-    if !row.gate.admits(&session.caller) {
-        return Err(Error::new(Code::PermissionDenied, format!("{name} is for key pairs only")));
-    }
-    let reader = Reader::new(session.now);
-    let call = Call { app, session, members: &members, reader, request_id };
-    match &row.run {
-        Run::Here(run) => run(&call).await,
-        Run::Missing(code) => Ok(not_offered(request_id, code, &name)),
-    }
+    let session = app.session(pair.env, Caller::Admin);
+    action::perform(app, session, &members, request_id, Dialect::Admin).await
 }
 
 fn read_members<'b>(headers: &HeaderMap, body: &'b [u8]) -> Result<Members<'b>> {
@@ -134,27 +111,6 @@ fn check_env(app: &App, members: &Members<'_>, pair: &KeyPair) -> Result<()> {
         )),
         _ => Ok(()),
     }
-}
-
-fn not_offered(request_id: &str, code: &str, name: &str) -> Vec<u8> {
-    let mut answer = Answer::new(request_id);
-    answer.text("code", code);
-    answer.text("message", &format!("{name} is not supported by this server"));
-    answer.finish()
-}
-
-fn refuse(request_id: &str, error: &Error, collection: Option<&str>) -> Vec<u8> {
-    if error.code.fault() == Fault::Server {
-        tracing::error!(request_id, code = ?error.code, message = error.message, cause = ?error.cause, "a request failed");
-    }
-    sdk_refusal(request_id, spell(error.code, Dialect::Admin), error, collection)
-}
-
-fn panicked(request_id: &str, panic: &(dyn Any + Send)) -> Vec<u8> {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    tracing::error!(request_id, panic = text.unwrap_or("of unknown kind"), "a request panicked");
-    let error = Error::new(Code::Internal, "the server could not complete the request; its log names the cause");
-    sdk_refusal(request_id, spell(error.code, Dialect::Admin), &error, None)
 }
 
 #[cfg(test)]

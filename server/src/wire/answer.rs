@@ -70,6 +70,14 @@ impl Answer {
         self.list(name, docs, |out, doc| Writer::<0>::new(out, Form::Plain).document(doc));
     }
 
+    /// Adds documents as one text that holds a list of objects.
+    pub fn documents_text<'d>(&mut self, name: &str, docs: impl IntoIterator<Item = RawDoc<'d>>) {
+        self.name(name);
+        self.out.extend_from_slice(b"\"[");
+        separated(&mut self.out, docs, |out, doc| Writer::<1>::new(out, Form::Sdk).document(doc));
+        self.out.extend_from_slice(b"]\"");
+    }
+
     /// Adds documents as one text that holds a list of texts.
     pub fn nested_texts<'d>(&mut self, name: &str, docs: impl IntoIterator<Item = RawDoc<'d>>) {
         self.name(name);

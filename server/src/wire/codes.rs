@@ -12,6 +12,12 @@ use query::{Code, Error};
 pub enum Dialect {
     /// The server SDKs on `/admin`.
     Admin,
+    /// Clients that name actions: web pages and mini programs through the CloudBase SDKs, on `/web`.
+    Web,
+    /// `wx.cloud` itself, on its script address: numbers only.
+    Wx,
+    /// The REST interface on `/v1`: a status and a code.
+    Rest,
     /// Our own admin interface, under the command line and the console.
     Own,
 }
@@ -33,6 +39,9 @@ pub const fn spell(code: Code, dialect: Dialect) -> Spelling {
     match dialect {
         // The SDKs read no body of any other status.
         Dialect::Admin => Spelling { text, number, status: 200 },
+        Dialect::Web => Spelling { text: web(code), number, status: 200 },
+        Dialect::Wx => Spelling { text, number: wx(code), status: 200 },
+        Dialect::Rest => Spelling { text: web(code), number, status: rest(code) },
         Dialect::Own => Spelling { text: own(code), number, status: status(code) },
     }
 }
@@ -60,6 +69,40 @@ const fn sdk(code: Code) -> (&'static str, i32) {
         Code::ConcurrencyLimited => ("EXCEED_CONCURRENT_REQUEST_LIMIT", -501004),
         Code::CollectionLimit => ("DATABASE_COLLECTION_EXCEED_LIMIT", -502004),
         Code::Halted | Code::OutcomeUnknown | Code::Corrupt | Code::Internal => ("SYS_ERR", -501001),
+    }
+}
+
+/// What client SDKs know under another name than server SDKs. A token that does not verify counts as expired: SDKs then
+/// fetch a new one, and where that is refused as well the user is asked to sign in again.
+const fn web(code: Code) -> &'static str {
+    match code {
+        Code::DuplicateKey => "DATABASE_DUPLICATE_WRITE",
+        Code::EnvMissing => "INVALID_ENV",
+        Code::Unauthenticated => "ACCESS_TOKEN_EXPIRED",
+        other => sdk(other).0,
+    }
+}
+
+/// The numbers of `wx.cloud`, where it has one of its own.
+const fn wx(code: Code) -> i32 {
+    match code {
+        Code::Unauthenticated => -501_010,
+        Code::NotSupported => -501_012,
+        Code::TooLarge => -501_013,
+        Code::Timeout => -501_002,
+        other => sdk(other).1,
+    }
+}
+
+/// The status on `/v1`. Faults of the caller stay below 500, so that a proxy does not take them for ours.
+const fn rest(code: Code) -> u16 {
+    match code {
+        // The original's numbers, although 403 and 400 would say it better.
+        Code::PermissionDenied => 401,
+        Code::InvalidOperator => 403,
+        Code::TransactionConflict | Code::TransactionBusy => 503,
+        Code::RateLimited | Code::ConcurrencyLimited | Code::CollectionLimit => 422,
+        other => status(other),
     }
 }
 

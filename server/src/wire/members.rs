@@ -132,12 +132,17 @@ impl<'b> Members<'b> {
         reader.document(&text).map(Some).map_err(|error| error.at(&format!("`{name}`")))
     }
 
+    /// Is the member an array?
+    pub fn is_list(&self, name: &str) -> bool {
+        self.json(name).is_some_and(|raw| raw.starts_with('['))
+    }
+
     /// Several documents: an array of Extended JSON texts or of JSON objects, or one object alone.
     ///
     /// # Errors
     /// As for [`Members::document`].
     pub fn documents(&self, name: &str, reader: &Reader) -> Result<Vec<Doc>> {
-        if !self.json(name).is_some_and(|raw| raw.starts_with('[')) {
+        if !self.is_list(name) {
             let doc = self.document(name, reader)?;
             return doc.map(|doc| vec![doc]).ok_or_else(|| wrong(name, "a document", "nothing"));
         }

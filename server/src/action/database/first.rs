@@ -3,13 +3,14 @@
 //! Parameters are read by the same functions as in the second generation, which accept both; answers differ.
 
 use query::{Change, Command, Result, Updated};
-use storage::{Doc, DocBuilder, Value};
+use storage::{Doc, DocBuilder, Value, ValueRef};
 
 use super::{
     insert_docs, modify_docs, needed_document, put_updated, read_aggregate, read_find, read_update, remove_docs, rows,
-    update_docs,
+    total, update_docs,
 };
 use crate::action::Call;
+use crate::wire::codes::Dialect;
 use crate::wire::ejson::{Form, text};
 
 /// `database.queryDocument`
@@ -20,24 +21,26 @@ pub async fn query(call: &Call<'_>) -> Result<Vec<u8>> {
     let mut answer = call.answer();
     answer.object("data", |data| data.documents("list", docs.iter().map(Doc::raw)));
     if let Some(limit) = limit {
-        answer.number("Limit", limit);
-        answer.number("Offset", offset);
+        let names = if call.dialect == Dialect::Web { ["limit", "offset"] } else { ["Limit", "Offset"] };
+        names.iter().zip([limit, offset]).for_each(|(name, number)| answer.number(name, number));
     }
     Ok(answer.finish())
 }
 
-/// `database.addDocument`: one document, or several in a list, of which the SDK returns whatever stands under `_id`.
+/// `database.addDocument`: one document, or several in a list. Of several, server SDKs return whatever stands under
+/// `_id`, clients look for another name.
 pub async fn add(call: &Call<'_>) -> Result<Vec<u8>> {
     let mut docs = call.members.documents("data", &call.reader)?;
     if let [doc] = docs.as_mut_slice() {
         *doc = with_id(call, doc)?;
     }
-    let single = docs.len() == 1;
+    let single = !call.members.is_list("data");
     let ids = insert_docs(call, docs).await?;
     let mut answer = call.answer();
+    let several = if call.dialect == Dialect::Web { "insertedIds" } else { "_id" };
     answer.object("data", |data| match (single, ids.first()) {
         (true, Some(id)) => data.value("_id", id.as_ref()),
-        _ => data.values("_id", ids.iter().map(Value::as_ref)),
+        _ => data.values(several, ids.iter().map(Value::as_ref)),
     });
     Ok(answer.finish())
 }
@@ -58,9 +61,23 @@ pub async fn aggregate(call: &Call<'_>) -> Result<Vec<u8>> {
     Ok(answer.finish())
 }
 
-/// `database.getInTransaction`: the document as a text, `"null"` if there is none.
+/// `database.getInTransaction`: the document as a text, `"null"` if there is none. Clients also ask for documents of a
+/// query, then with a limit, and count them, then without one.
 pub async fn get_in_transaction(call: &Call<'_>) -> Result<Vec<u8>> {
     let mut find = read_find(call)?;
+    let by_id = find.filter.raw().iter().map(|(name, _)| name).eq(["_id"]);
+    if call.dialect == Dialect::Web && find.limit.is_some() {
+        let docs = rows(call, Command::Find(find)).await?;
+        let mut answer = call.answer();
+        answer.documents_text("data", docs.iter().map(Doc::raw));
+        return Ok(answer.finish());
+    }
+    if call.dialect == Dialect::Web && !by_id {
+        let mut answer = call.answer();
+        answer.number("total", total(call, find).await?);
+        answer.text("data", "[]");
+        return Ok(answer.finish());
+    }
     find.limit = Some(1);
     let docs = rows(call, Command::Find(find)).await?;
     let mut answer = call.answer();
@@ -76,8 +93,8 @@ pub async fn insert_in_transaction(call: &Call<'_>) -> Result<Vec<u8>> {
     let doc = with_id(call, &needed_document(call, "data")?)?;
     let ids = insert_docs(call, vec![doc]).await?;
     let mut answer = call.answer();
-    answer.text("inserted", &number_text(ids.len() as u64));
-    answer.text("ok", &number_text(1));
+    answer.text("inserted", &number_text(call, ids.len() as u64));
+    answer.text("ok", &number_text(call, 1));
     if let Some(id) = ids.first() {
         answer.value("_id", id.as_ref());
         answer.value("id", id.as_ref());
@@ -100,11 +117,15 @@ pub async fn update_in_transaction(call: &Call<'_>) -> Result<Vec<u8>> {
         }
     };
     let mut answer = call.answer();
-    answer.text("updated", &number_text(updated.modified));
+    answer.text("updated", &number_text(call, updated.modified));
     if let Some(id) = &updated.upserted {
         let mut row = DocBuilder::new();
+        if call.dialect == Dialect::Web {
+            row.put("index", ValueRef::Int32(0));
+        }
         row.put("_id", id.as_ref());
-        answer.text("upserted", &format!("[{}]", text(row.finish().raw(), Form::Sdk)));
+        let row = text(row.finish().raw(), Form::Sdk);
+        answer.text("upserted", &if call.dialect == Dialect::Web { row } else { format!("[{row}]") });
     }
     Ok(answer.finish())
 }
@@ -113,7 +134,7 @@ pub async fn update_in_transaction(call: &Call<'_>) -> Result<Vec<u8>> {
 pub async fn delete_in_transaction(call: &Call<'_>) -> Result<Vec<u8>> {
     let deleted = remove_docs(call).await?;
     let mut answer = call.answer();
-    answer.text("deleted", &number_text(deleted));
+    answer.text("deleted", &number_text(call, deleted));
     Ok(answer.finish())
 }
 
@@ -132,8 +153,9 @@ fn with_id(call: &Call<'_>, doc: &Doc) -> Result<Doc> {
 }
 
 /// How this generation writes a number in a transaction's answer.
-fn number_text(number: u64) -> String {
+fn number_text(call: &Call<'_>, number: u64) -> String {
     match i32::try_from(number) {
+        Ok(number) if call.dialect == Dialect::Web => number.to_string(),
         Ok(number) => format!(r#"{{"$numberInt":"{number}"}}"#),
         Err(_) => format!(r#"{{"$numberLong":"{number}"}}"#),
     }
