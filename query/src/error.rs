@@ -24,7 +24,7 @@ pub struct Error {
 }
 
 macro_rules! codes {
-    ($($(#[doc = $doc:literal])+ $name:ident $fault:ident,)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident $fault:ident $remedy:literal,)+) => {
         /// The kinds of fault: one row each in the table below, spelt out per dialect elsewhere.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Code { $($(#[doc = $doc])+ $name,)+ }
@@ -42,69 +42,74 @@ macro_rules! codes {
             pub const fn help(self) -> &'static str {
                 match self { $(Code::$name => concat!($($doc, "\n",)+),)+ }
             }
+
+            /// What to do about it, as the docs show it.
+            pub const fn remedy(self) -> &'static str {
+                match self { $(Code::$name => $remedy,)+ }
+            }
         }
     };
 }
 
 codes! {
     /// A parameter is missing, has the wrong type or is out of range.
-    InvalidParam Caller,
+    InvalidParam Caller "the message names the parameter, what was expected and what came",
     /// A query, update or pipeline names an operator that does not exist or stands in the wrong place.
-    InvalidOperator Caller,
+    InvalidOperator Caller "look the operator up in [operators.md](operators.md); the message says where it stands",
     /// A query, update or pipeline is well formed but cannot be carried out on these documents.
-    BadRequest Caller,
+    BadRequest Caller "the message says what does not fit; its MongoDB number can be looked up in MongoDB's manual",
     /// The call is known but this server does not offer it.
-    NotSupported Caller,
+    NotSupported Caller "look the call up in [actions.md](actions.md)",
     /// A document, filter, pipeline or request is larger or deeper than the limits allow.
-    TooLarge Caller,
+    TooLarge Caller "send less at once, or raise the limit that the message names (`waferdb env limits`)",
     /// A unique index already holds the key.
-    DuplicateKey Caller,
+    DuplicateKey Caller "change the value, or update the document that holds it; the message names index and document",
     /// The environment does not exist.
-    EnvMissing Caller,
+    EnvMissing Caller "check the environment's name and that the key pair or token belongs to it (`waferdb env list`)",
     /// An environment of this name exists already.
-    EnvExists Caller,
+    EnvExists Caller "choose another name, or use the environment that is there",
     /// The collection does not exist.
-    CollectionMissing Caller,
+    CollectionMissing Caller "make it first (`waferdb collection create`, `createCollection`), or check the spelling",
     /// A collection of this name exists already.
-    CollectionExists Caller,
+    CollectionExists Caller "use the collection that is there, or choose another name",
     /// The index does not exist.
-    IndexMissing Caller,
+    IndexMissing Caller "check the name (`waferdb index list`)",
     /// An index of this name or on these fields exists already, or building it failed on the data.
-    IndexConflict Caller,
+    IndexConflict Caller "drop the other index, choose another name, or mend the documents that the message names",
     /// The transaction does not exist (any more): it ended, expired or belongs to somebody else.
-    TransactionMissing Caller,
+    TransactionMissing Caller "begin again; commit or abort within the transaction's life",
     /// Somebody else changed a document that this transaction also wrote.
-    TransactionConflict Caller,
+    TransactionConflict Caller "run the transaction again from its start; `runTransaction` does so by itself",
     /// A document is held by an open transaction for longer than a plain write may wait.
-    TransactionBusy Caller,
+    TransactionBusy Caller "try again shortly; keep transactions short",
     /// The rules refuse the request.
-    PermissionDenied Policy,
+    PermissionDenied Policy "sign in as somebody who may, narrow the query to what the rules allow, or change the rules",
     /// Nobody is signed in, or the signature or token does not verify.
-    Unauthenticated Policy,
+    Unauthenticated Policy "sign in again, or check the key pair and the clock; the message says which",
     /// The request ran longer than its deadline.
-    Timeout Capacity,
+    Timeout Capacity "narrow the query, make an index that serves it, or raise `deadline_ms`",
     /// The request was cancelled by its caller.
-    Cancelled Capacity,
+    Cancelled Capacity "send it again if it is still wanted",
     /// Too many requests in this period.
-    RateLimited Capacity,
+    RateLimited Capacity "wait and try again more slowly",
     /// Too many requests at once.
-    ConcurrencyLimited Capacity,
+    ConcurrencyLimited Capacity "try again, with fewer requests at once",
     /// The environment holds as many collections as it may.
-    CollectionLimit Capacity,
+    CollectionLimit Capacity "drop collections that nobody needs, or raise `collections_max`",
     /// A stage or sort needs more memory than it may.
-    MemoryLimit Capacity,
+    MemoryLimit Capacity "filter earlier, sort by an index, or raise `stage_bytes_max`",
     /// A quota of the environment is spent.
-    QuotaExceeded Capacity,
+    QuotaExceeded Capacity "wait for the next period, or raise the quota",
     /// The disk is full: writes are refused until there is space.
-    StorageFull Capacity,
+    StorageFull Capacity "free space on the disk; writing goes on by itself",
     /// The server stopped writing after a failed sync; it must be restarted.
-    Halted Server,
+    Halted Server "look into the log for the fault of the disk, mend it, start the server again",
     /// The commit may or may not survive: read before repeating the write.
-    OutcomeUnknown Server,
+    OutcomeUnknown Server "read what is there, then decide whether to write again",
     /// Stored data is damaged.
-    Corrupt Server,
+    Corrupt Server "run `waferdb doctor`, restore from a backup",
     /// A fault of the server itself.
-    Internal Server,
+    Internal Server "the log holds the cause under the request's id; please report it",
 }
 
 /// Whose fault an error is; decides what is logged and what may be retried.

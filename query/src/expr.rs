@@ -44,6 +44,7 @@ use storage::{ArrayBuilder, DocBuilder, RawDoc, Value, ValueRef};
 use crate::cx::Cx;
 use crate::error::{Error, Result};
 
+pub(crate) use accumulate::infos as accumulators;
 pub(crate) use call::Call;
 pub use computed::Computed;
 pub(crate) use computed::truth;

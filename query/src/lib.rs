@@ -27,6 +27,7 @@ mod notation;
 pub mod plan;
 pub mod project;
 mod random;
+pub mod reference;
 mod row;
 mod rules;
 mod session;

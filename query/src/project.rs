@@ -11,6 +11,8 @@
 mod apply;
 mod read;
 
+pub use read::PROJECTION_OPERATORS;
+
 use storage::RawDoc;
 
 use crate::cx::Cx;

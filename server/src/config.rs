@@ -2,44 +2,68 @@
 
 use std::time::Duration;
 
-/// How the server listens and what it bears.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Host and port to listen on.
-    pub listen: String,
-    /// Addresses under which callers reach this server through proxies, with or without a path. Signatures cover the
-    /// address that the caller wrote.
-    pub public_urls: Vec<String>,
-    /// Most connections at once; fewer where the process may not open so many files.
-    pub connections_max: usize,
-    /// How long a connection may idle between requests or take to send a request's head. SDKs never repeat a call
-    /// that met a closing connection, so this is longer than any of them keeps one.
-    pub idle_max: Duration,
-    /// How long the body of a request may take to arrive.
-    pub body_time_max: Duration,
-    /// Largest body of a call, in bytes.
-    pub call_bytes_max: usize,
-    /// Memory for bodies that are being read or worked on, in bytes; larger requests wait for their share.
-    pub bodies_bytes_max: usize,
-    /// Long operations at once; more wait.
-    pub long_operations_max: usize,
-    /// How long requests may finish after a stop was asked for.
-    pub drain_max: Duration,
+macro_rules! settings {
+    ($($(#[doc = $doc:literal])+ $name:ident: $kind:ty = $default:expr, $shown:literal;)+) => {
+        /// How the server listens and what it bears.
+        #[derive(Clone, Debug)]
+        pub struct Config { $($(#[doc = $doc])+ pub $name: $kind,)+ }
+
+        impl Default for Config {
+            fn default() -> Config {
+                Config { $($name: $default,)+ }
+            }
+        }
+
+        impl Config {
+            /// Name, default and meaning of every setting, for the docs.
+            pub const TABLE: &[(&str, &str, &str)] = &[$((stringify!($name), $shown, concat!($($doc,)+)),)+];
+        }
+    };
 }
 
-impl Default for Config {
-    fn default() -> Config {
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        Config {
-            listen: "127.0.0.1:8787".to_owned(),
-            public_urls: Vec::new(),
-            connections_max: 10_000,
-            idle_max: Duration::from_secs(75),
-            body_time_max: Duration::from_secs(60),
-            call_bytes_max: 32 << 20,
-            bodies_bytes_max: 96 << 20,
-            long_operations_max: cores.max(2),
-            drain_max: Duration::from_secs(9),
-        }
+settings! {
+    /// Host and port to listen on.
+    listen: String = "127.0.0.1:8787".to_owned(), "127.0.0.1:8787";
+    /// Addresses under which callers reach this server through proxies, with or without a path. Signatures cover the
+    /// address that the caller wrote.
+    public_urls: Vec<String> = Vec::new(), "none";
+    /// Most connections at once; fewer where the process may not open so many files.
+    connections_max: usize = 10_000, "10 000";
+    /// How long a connection may idle between requests or take to send a request's head. SDKs never repeat a call
+    /// that met a closing connection, so this is longer than any of them keeps one.
+    idle_max: Duration = Duration::from_secs(75), "75 s";
+    /// How long the body of a request may take to arrive.
+    body_time_max: Duration = Duration::from_secs(60), "60 s";
+    /// Largest body of a call, in bytes.
+    call_bytes_max: usize = 32 << 20, "32 MiB";
+    /// Memory for bodies that are being read or worked on, in bytes; larger requests wait for their share.
+    bodies_bytes_max: usize = 96 << 20, "96 MiB";
+    /// Long operations at once; more wait.
+    long_operations_max: usize = cores().max(2), "the number of cores, at least 2";
+    /// How long requests may finish after a stop was asked for.
+    drain_max: Duration = Duration::from_secs(9), "9 s";
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_those_that_the_docs_show() {
+        let config = Config::default();
+        let shown = |name: &str| Config::TABLE.iter().find(|row| row.0 == name).map(|row| row.1).unwrap_or_default();
+        let mebibytes = |bytes: usize| format!("{} MiB", bytes >> 20);
+        let seconds = |time: Duration| format!("{} s", time.as_secs());
+        assert_eq!(shown("listen"), config.listen);
+        assert_eq!(shown("connections_max").replace(' ', ""), config.connections_max.to_string());
+        assert_eq!(shown("idle_max"), seconds(config.idle_max));
+        assert_eq!(shown("body_time_max"), seconds(config.body_time_max));
+        assert_eq!(shown("drain_max"), seconds(config.drain_max));
+        assert_eq!(shown("call_bytes_max"), mebibytes(config.call_bytes_max));
+        assert_eq!(shown("bodies_bytes_max"), mebibytes(config.bodies_bytes_max));
     }
 }

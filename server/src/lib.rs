@@ -12,6 +12,7 @@ pub mod config;
 pub mod face;
 pub mod listen;
 pub mod local;
+pub mod reference;
 pub mod report;
 pub mod tenants;
 #[cfg(test)]

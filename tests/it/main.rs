@@ -1,6 +1,7 @@
 //! Black-box tests: one program, so that the engine is linked once. Each module drives the real binary and knows its
-//! surfaces only: the gateway, the command line, the data folder.
+//! surfaces only: the gateway, the command line, the data folder; `docs` alone reads tables of the crates.
 
 mod command_line;
 mod crash;
+mod docs;
 mod support;

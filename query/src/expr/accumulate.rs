@@ -9,8 +9,8 @@ mod tally;
 
 use storage::{RawDoc, ValueRef};
 
-use super::Expr;
 use super::read::Reading;
+use super::{Expr, OperatorInfo};
 use crate::cx::Cx;
 use crate::error::number::TYPE_MISMATCH;
 use crate::error::{Code, Error, Result};
@@ -84,6 +84,11 @@ pub(crate) const ACCUMULATORS: &[AccumulatorOp] = &[
     row("$top", Kind::Top, 52, "the value of the first document by a sort order"),
     row("$topN", Kind::TopN, 52, "the values of the first n documents by a sort order"),
 ];
+
+/// What the docs tell of every accumulator.
+pub(crate) fn infos() -> impl Iterator<Item = OperatorInfo> {
+    ACCUMULATORS.iter().map(|op| OperatorInfo { name: op.name, since: op.since, help: op.help })
+}
 
 /// The row of an accumulator, by its name.
 pub(crate) fn find(name: &str, cx: &Cx<'_>) -> Option<&'static AccumulatorOp> {

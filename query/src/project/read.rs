@@ -5,7 +5,7 @@ use storage::{RawDoc, ValueRef};
 use super::{After, Branch, Leaf, Mode, Projection};
 use crate::error::{Error, Result};
 use crate::expr::{Expr, FieldPath, Reading, is_operator, truth};
-use crate::filter::Filter;
+use crate::filter::{Filter, OperatorHelp};
 
 /// What a projection is read for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,14 @@ enum Dialect {
     Find,
     Stage,
 }
+
+/// What a projection may say of a field, beside 1, 0 and an expression.
+pub const PROJECTION_OPERATORS: &[OperatorHelp] = &[
+    OperatorHelp { name: "$", help: "behind a path: only the element that the filter matched" },
+    OperatorHelp { name: "$elemMatch", help: "only the first element that meets the condition" },
+    OperatorHelp { name: "$slice", help: "only the first n elements, the last -n, or [skip, n]" },
+    OperatorHelp { name: "$meta", help: "what is known beside the document, such as `geoNearDistance`" },
+];
 
 /// A projection while it is read.
 struct Draft<'r, 'a> {

@@ -1,0 +1,87 @@
+//! The pages of the manual that follow from tables in the code: nothing in them is written twice.
+//!
+//! A test compares them with the files under `docs/`; `make docs` renews those.
+
+use std::fmt::Write;
+
+use crate::expr::{accumulators, operators as expression_operators};
+use crate::filter::{FIELD_OPERATORS, SCHEMA_KEYWORDS, TOP_OPERATORS};
+use crate::project::PROJECTION_OPERATORS;
+use crate::update::UPDATE_OPERATORS;
+
+/// What stands at the head of every such page.
+pub const MADE_FROM_CODE: &str = "<!-- Made from the tables in the code by `make docs`; changes here are lost. -->";
+
+/// `docs/operators.md`: every operator of the language.
+pub fn operators_page() -> String {
+    let mut page = format!(
+        "# Operators\n\n{MADE_FROM_CODE}\n\nWaferDB speaks MongoDB's query language with MongoDB's meaning. The column \
+         *since* names the MongoDB release that brought an operator; those of releases after 6.0 answer only where the \
+         environment's limit `language_release_max` is raised.\n"
+    );
+    let helped = |name: &str, help: &str| vec![code(name), help.to_owned()];
+    section(&mut page, "In a filter, in place of a field", &["operator", "meaning"], {
+        TOP_OPERATORS.iter().map(|row| helped(row.name, row.help))
+    });
+    section(&mut page, "In a filter, under a field", &["operator", "meaning"], {
+        FIELD_OPERATORS.iter().map(|row| helped(row.name, row.help))
+    });
+    section(&mut page, "In `$jsonSchema`", &["keyword", "meaning"], {
+        SCHEMA_KEYWORDS.iter().map(|row| helped(row.name, row.help))
+    });
+    section(&mut page, "In an update", &["operator", "meaning"], {
+        UPDATE_OPERATORS.iter().map(|row| helped(row.name, row.help))
+    });
+    section(&mut page, "In a projection", &["operator", "meaning"], {
+        PROJECTION_OPERATORS.iter().map(|row| helped(row.name, row.help))
+    });
+    let dated = |name: &str, since: u32, help: &str| vec![code(name), release(since), help.to_owned()];
+    let mut expressions: Vec<_> = expression_operators().collect();
+    expressions.sort_by_key(|row| row.name);
+    section(&mut page, "In an expression", &["operator", "since", "value"], {
+        expressions.iter().map(|row| dated(row.name, row.since, row.help))
+    });
+    section(&mut page, "Accumulators of `$group` and its like", &["operator", "since", "value"], {
+        accumulators().map(|row| dated(row.name, row.since, row.help))
+    });
+    page
+}
+
+/// Adds a heading and a table below it.
+pub fn section(page: &mut String, title: &str, heads: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
+    // Writing into a text cannot fail.
+    let _ = write!(page, "\n## {title}\n\n| {} |\n|{}\n", heads.join(" | "), "---|".repeat(heads.len()));
+    for row in rows {
+        let cells: Vec<String> = row.iter().map(|cell| cell.trim().replace('|', "\\|").replace('\n', " ")).collect();
+        let _ = writeln!(page, "| {} |", cells.join(" | "));
+    }
+}
+
+/// A name as the manual shows it.
+pub fn code(name: &str) -> String {
+    format!("`{name}`")
+}
+
+fn release(since: u32) -> String {
+    if since <= 30 { String::new() } else { format!("{}.{}", since / 10, since % 10) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_in_a_cell_ends_no_column() {
+        let mut page = String::new();
+        section(&mut page, "T", &["a", "b"], [vec![code("x|y"), " two\nlines ".to_owned()]]);
+        assert_eq!(page, "\n## T\n\n| a | b |\n|---|---|\n| `x\\|y` | two lines |\n");
+    }
+
+    #[test]
+    fn every_operator_is_on_the_page() {
+        let page = operators_page();
+        for name in ["$and", "$geoIntersects", "bsonType", "$currentDate", "$elemMatch", "$dateTrunc", "$stdDevSamp"] {
+            assert!(page.contains(&format!("| `{name}` |")), "{name}");
+        }
+    }
+}
