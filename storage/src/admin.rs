@@ -101,11 +101,30 @@ impl Store {
         let (ticket, dropped) = self.inner.pipeline.submit_catalog(|catalog, batch| {
             let collection = catalog.collection(env, name).ok_or(Error::Gone("collection"))?;
             batch.delete(Space::Meta, &key::meta_collection(env, collection.id));
-            let mut ranges = vec![(Space::Doc, KeyRange::prefix(&key::documents(env, collection.id)))];
-            ranges.extend(collection.indexes.iter().map(|index| index_range(env, index.id)));
-            Ok(drop_ranges(catalog.without_collection(env, name), &ranges, batch))
+            Ok(drop_ranges(catalog.without_collection(env, name), &ranges_of(collection), batch))
         })?;
         self.inner.keeper.reclaim(dropped);
+        Ok(ticket)
+    }
+
+    /// Puts a collection in the place of another, which is dropped if it is there; its policy stays.
+    ///
+    /// # Errors
+    /// `Gone` (the collection to move), `Halted`, `Closed`.
+    pub fn move_collection_over(&self, env: EnvId, name: &str, target: &str) -> Result<Ticket> {
+        let (ticket, dropped) = self.inner.pipeline.submit_catalog(|catalog, batch| {
+            let moved = catalog.collection(env, name).ok_or(Error::Gone("collection"))?;
+            let mut renamed = Collection { name: target.to_owned(), ..moved.next_version() };
+            let without = catalog.without_collection(env, name);
+            let Some(old) = catalog.collection(env, target) else {
+                return Ok((put_collection(&without, renamed, batch), None));
+            };
+            renamed.policy.clone_from(&old.policy);
+            batch.delete(Space::Meta, &key::meta_collection(env, old.id));
+            let (next, dropped) = drop_ranges(without.without_collection(env, target), &ranges_of(old), batch);
+            Ok((put_collection(&next, renamed, batch), Some(dropped)))
+        })?;
+        dropped.into_iter().for_each(|id| self.inner.keeper.reclaim(id));
         Ok(ticket)
     }
 
@@ -254,6 +273,13 @@ fn put_collection(catalog: &Catalog, collection: Collection, batch: &mut Batch) 
 
 fn put_counters(catalog: &Catalog, batch: &mut Batch) {
     batch.put(Space::Meta, key::META_COUNTERS, &codec::encode(&catalog.counters));
+}
+
+/// Where the documents and index entries of a collection stand.
+fn ranges_of(collection: &Collection) -> Vec<(Space, KeyRange)> {
+    let docs = (Space::Doc, KeyRange::prefix(&key::documents(collection.env, collection.id)));
+    let indexes = collection.indexes.iter().map(|index| index_range(collection.env, index.id));
+    std::iter::once(docs).chain(indexes).collect()
 }
 
 fn index_range(env: EnvId, index: IndexId) -> (Space, KeyRange) {
