@@ -2,7 +2,7 @@
 
 use storage::{DocBuilder, ValueRef};
 
-use crate::asked::collection;
+use crate::asked::{SYSTEM, collection};
 use crate::command::{Admin, Reply};
 use crate::cx::Cx;
 use crate::db::{Attempt, Db, Durable, done, written};
@@ -59,7 +59,7 @@ impl Db {
     fn list_collections(&self, session: &Session) -> Attempt {
         let view = self.store.view();
         let Some(env) = view.catalog().env_by_id(session.env) else { return done(Reply::Rows(Vec::new())) };
-        let rows = env.collections().map(|coll| {
+        let rows = env.collections().filter(|coll| !coll.name.starts_with(SYSTEM)).map(|coll| {
             let (disk, indexes) = view.disk_bytes(coll);
             let mut row = DocBuilder::new();
             row.put("name", ValueRef::String(&coll.name));
@@ -119,7 +119,7 @@ fn check_name(name: &str) -> Result<()> {
         _ if name.len() > NAME_BYTES_MAX => "is longer than 120 bytes",
         _ if !name.chars().all(allowed) => "may hold letters, digits, '_', '-' and '.' only",
         _ if name.starts_with(['.', '-']) || name.ends_with('.') => "must begin with a letter, a digit or '_'",
-        _ if name.starts_with("system.") => "must not begin with 'system.'",
+        _ if name.starts_with(SYSTEM) => "must not begin with 'system.'",
         _ => return Ok(()),
     };
     Err(Error { number: 73, ..Error::new(Code::InvalidParam, format!("the collection name {name:?} {fault}")) })

@@ -110,12 +110,17 @@ impl Asked {
     }
 }
 
+/// How the names of collections begin that belong to the server itself.
+pub(crate) const SYSTEM: &str = "system.";
+
 /// The collection of this name in the caller's environment.
 ///
 /// # Errors
 /// `CollectionMissing`.
 pub(crate) fn collection(view: &View, session: &Session, name: &str) -> Result<Arc<Collection>> {
-    view.collection(session.env, name).cloned().ok_or_else(|| missing(name))
+    // Services keep their own collections under such names; no request reaches them.
+    let named = view.collection(session.env, name).filter(|_| !name.starts_with(SYSTEM));
+    named.cloned().ok_or_else(|| missing(name))
 }
 
 /// The error for a collection that is not there, in the words that callers of the original test for.

@@ -76,6 +76,10 @@ codes! {
     IndexMissing Caller "check the name (`waferdb index list`)",
     /// An index of this name or on these fields exists already, or building it failed on the data.
     IndexConflict Caller "drop the other index, choose another name, or mend the documents that the message names",
+    /// The file does not exist.
+    FileMissing Caller "check the id of the file; its path is case sensitive",
+    /// The rule for files does not let this caller do that to the file, or the link has ended.
+    FileDenied Caller "sign in as who stored the file, or ask for a new link",
     /// The transaction does not exist (any more): it ended, expired or belongs to somebody else.
     TransactionMissing Caller "begin again; commit or abort within the transaction's life",
     /// Somebody else changed a document that this transaction also wrote.

@@ -82,6 +82,14 @@ limits! {
     watch_limit_max: 200,
     /// Most fields that may order a watched query.
     watch_sort_fields_max: 5,
+    /// Largest file, in bytes.
+    file_bytes_max: 5 * 1024 * 1024 * 1024,
+    /// How long a link to a file lives where its maker says nothing, in seconds.
+    file_link_s: 7200,
+    /// Longest life of a link to a file, in seconds.
+    file_link_s_max: 30 * 24 * 3600,
+    /// How long the permission to upload a file lives, in seconds.
+    file_upload_s: 1800,
     /// How long a transaction may stay open, in milliseconds.
     transaction_life_ms: 30_000,
     /// Most documents that one transaction may write.

@@ -5,6 +5,7 @@
 //! that their SDK knows.
 
 pub mod database;
+pub mod storage;
 
 use std::pin::Pin;
 
@@ -50,6 +51,16 @@ pub enum Run {
 /// An answer on its way.
 pub type Answering<'c> = Pin<Box<dyn Future<Output = Result<Vec<u8>>> + Send + 'c>>;
 
+/// Where a call comes from.
+pub struct Origin<'c> {
+    /// The id of the request.
+    pub request_id: &'c str,
+    /// Which family of SDKs calls.
+    pub dialect: Dialect,
+    /// How the caller writes our address, without a path.
+    pub base_url: String,
+}
+
 /// A call of an action.
 pub struct Call<'c> {
     /// The server.
@@ -64,6 +75,8 @@ pub struct Call<'c> {
     pub request_id: &'c str,
     /// Which family of SDKs calls: some answers differ.
     pub dialect: Dialect,
+    /// How the caller writes our address, without a path: for addresses in answers.
+    pub base_url: String,
 }
 
 impl Call<'_> {
@@ -95,13 +108,7 @@ impl Gate {
 ///
 /// # Errors
 /// `NotSupported` for an unknown action, `PermissionDenied` where the caller may not call it, and what it meets.
-pub async fn perform(
-    app: &App,
-    mut session: Session,
-    members: &Members<'_>,
-    request_id: &str,
-    dialect: Dialect,
-) -> Result<Vec<u8>> {
+pub async fn perform(app: &App, mut session: Session, members: &Members<'_>, origin: Origin<'_>) -> Result<Vec<u8>> {
     let name = members.needed_text("action")?;
     let Some(row) = find(&name) else {
         return Err(Error::new(Code::NotSupported, format!("there is no action {name:?}")));
@@ -113,8 +120,9 @@ pub async fn perform(
         return Err(Error::new(Code::PermissionDenied, format!("{name} is for key pairs only")));
     }
     let reader = Reader::new(session.now);
+    let Origin { request_id, dialect, base_url } = origin;
     match &row.run {
-        Run::Here(run) => run(&Call { app, session, members, reader, request_id, dialect }).await,
+        Run::Here(run) => run(&Call { app, session, members, reader, request_id, dialect, base_url }).await,
         Run::Missing(code) => Ok(not_offered(request_id, code, &name)),
     }
 }
@@ -151,7 +159,6 @@ const fn missing(name: &'static str, code: &'static str, help: &'static str) -> 
 }
 
 const FUNCTIONS: &str = "FUNCTIONS_REQUEST_FAIL";
-const STORAGE: &str = "STORAGE_REQUEST_FAIL";
 const ACTION: &str = "INVALID_ACTION";
 
 /// Every action, the most frequent first.
@@ -203,11 +210,11 @@ pub const ACTIONS: &[ActionRow] = &[
         "first generation: removes a document in a transaction",
     ),
     missing("functions.invokeFunction", FUNCTIONS, "runs a cloud function"),
-    missing("storage.getUploadMetadata", STORAGE, "where to upload a file"),
-    missing("storage.batchGetDownloadUrl", STORAGE, "addresses of files"),
-    missing("storage.batchDeleteFile", STORAGE, "removes files"),
-    missing("storage.batchCopyFile", STORAGE, "copies files"),
-    missing("storage.getFileAuthority", STORAGE, "may the user read these files"),
+    outside("storage.getUploadMetadata", here!(storage::upload_metadata), "where to upload a file"),
+    outside("storage.batchGetDownloadUrl", here!(storage::download_urls), "addresses of files"),
+    outside("storage.batchDeleteFile", here!(storage::remove), "removes files"),
+    outside("storage.batchCopyFile", here!(storage::copy), "copies files"),
+    outside("storage.getFileAuthority", here!(storage::authority), "may the user read these files"),
     missing("auth.wsWebSign", ACTION, "signs a socket for watching"),
     missing("auth.getUserInfoForAdmin", ACTION, "a user's account"),
     missing("analytics.report", ACTION, "takes usage figures"),

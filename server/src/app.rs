@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use crate::chance;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::files::Files;
 use crate::tenants::Tenants;
 
 /// The shared state of a running server.
@@ -20,6 +21,8 @@ pub struct App {
     pub db: Db,
     /// Environments, key pairs, limits and tokens.
     pub tenants: Tenants,
+    /// Files of all environments.
+    pub files: Files,
     now: fn() -> i64,
     clock: Clock,
     seeds: Random,
@@ -39,6 +42,7 @@ impl App {
     /// `Internal` where the operating system refuses randomness or a thread.
     pub fn new(config: Config, db: Db, tenants: Tenants, now: fn() -> i64) -> Result<App> {
         let seed = u64::from_le_bytes(chance::bytes()?);
+        let files = Files::open(config.files.as_deref(), db.store().clone(), tenants.derived_key("file links"))?;
         let clock = Clock::start().map_err(|fault| Error::new(Code::Internal, format!("no clock: {fault}")))?;
         Ok(App {
             now,
@@ -51,6 +55,7 @@ impl App {
             config,
             db,
             tenants,
+            files,
         })
     }
 

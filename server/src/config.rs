@@ -1,5 +1,6 @@
 //! Settings of the edge: each with its default, unit and reason.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 macro_rules! settings {
@@ -40,6 +41,8 @@ settings! {
     bodies_bytes_max: usize = 96 << 20, "96 MiB";
     /// Long operations at once; more wait.
     long_operations_max: usize = cores().max(2), "the number of cores, at least 2";
+    /// The folder for files, by itself one inside the data folder; without one they are kept in memory.
+    files: Option<PathBuf> = None, "`files` in the data folder";
     /// How long requests may finish after a stop was asked for.
     drain_max: Duration = Duration::from_secs(9), "9 s";
 }

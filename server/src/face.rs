@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod body;
+pub mod objects;
 pub mod own;
 pub mod web;
 
@@ -25,6 +26,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/admin", any(admin::call))
         .route("/", any(admin::call))
         .route("/web", any(web::call))
+        .nest("/files", objects::routes())
         .nest("/waferdb/v1", own::guarded(app.clone()))
         .with_state(app)
         .fallback(nothing)

@@ -10,6 +10,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod face;
+pub mod files;
 pub mod listen;
 pub mod local;
 pub mod reference;

@@ -96,6 +96,11 @@ impl Tenants {
         Ok(Tenants { store, seal, state: RwLock::new(state) })
     }
 
+    /// A key for signing something of the server's own, bound to its data folder.
+    pub fn derived_key(&self, purpose: &str) -> [u8; 32] {
+        self.seal.derive(purpose)
+    }
+
     /// The key pair of an id.
     pub fn find_key(&self, id: &str) -> Option<Arc<KeyPair>> {
         self.state.read().keys.get(id).map(|held| held.pair.clone())

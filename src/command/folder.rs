@@ -69,7 +69,8 @@ pub fn open(config: Config, settings: &Settings) -> Result<Opened> {
     for id in tenants.unreadable_keys() {
         tracing::error!(id, "the secret of a key pair cannot be opened: secret.key is missing or another one");
     }
-    let app = App::new(config, Db::new(store.clone(), IdStyle::Hex), tenants, now_ms)?;
+    let files = settings.folder.as_ref().map(|folder| folder.join("files"));
+    let app = App::new(Config { files, ..config }, Db::new(store.clone(), IdStyle::Hex), tenants, now_ms)?;
     Ok(Opened { app, store })
 }
 

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Method, Request, Response, StatusCode, Uri, request}
 use query::{Caller, Code, Error, Result};
 
 use super::{body, json, report, unless_panicking};
-use crate::action;
+use crate::action::{self, Origin};
 use crate::app::App;
 use crate::auth::keypair::KeyPair;
 use crate::auth::{Incoming, authenticate};
@@ -51,7 +51,8 @@ async fn carry_out(
     check_env(app, &members, &pair)?;
     *collection = members.text("collectionName")?.map(Cow::into_owned);
     let session = app.session(pair.env, Caller::Admin);
-    action::perform(app, session, &members, request_id, Dialect::Admin).await
+    let base_url = base_url(&app.config.public_urls, &head.headers);
+    action::perform(app, session, &members, Origin { request_id, dialect: Dialect::Admin, base_url }).await
 }
 
 fn read_members<'b>(headers: &HeaderMap, body: &'b [u8]) -> Result<Members<'b>> {
@@ -99,6 +100,16 @@ fn addresses(public_urls: &[String], uri: &Uri, headers: &HeaderMap) -> Vec<Stri
         add(format!("//{bare}{path}"));
     }
     addresses
+}
+
+/// How addresses in answers begin: as the server is known outside, or as this caller found it.
+pub(crate) fn base_url(public_urls: &[String], headers: &HeaderMap) -> String {
+    let named = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(url) = public_urls.first() {
+        return url.trim_end_matches('/').to_owned();
+    }
+    let host = named("x-forwarded-host").or(named("host")).unwrap_or("127.0.0.1");
+    format!("{}://{host}", named("x-forwarded-proto").unwrap_or("http"))
 }
 
 /// A key pair opens one environment; a call that names another is refused, whether that exists or not.

@@ -11,8 +11,9 @@ use axum::extract::State;
 use axum::http::{Method, Request, Response, StatusCode, request};
 use query::{Error, Result};
 
+use super::admin::base_url;
 use super::{body, json, report, unless_panicking};
-use crate::action;
+use crate::action::{self, Origin};
 use crate::app::App;
 use crate::client::{Claims, session_of};
 use crate::wire::answer::sdk_refusal;
@@ -54,7 +55,8 @@ async fn carry_out(
     let token = members.text("access_token")?;
     let claims = Claims::bearing(env.as_deref(), &head.headers).or_token(token.as_deref());
     let session = session_of(app, &claims)?;
-    action::perform(app, session, &members, request_id, Dialect::Web).await
+    let base_url = base_url(&app.config.public_urls, &head.headers);
+    action::perform(app, session, &members, Origin { request_id, dialect: Dialect::Web, base_url }).await
 }
 
 /// `env` of `?env=…`: names of environments need no decoding.

@@ -9,7 +9,9 @@ use std::path::Path;
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use hmac::{Hmac, Mac};
 use query::{Code, Error, Result};
+use sha2::Sha256;
 
 use crate::chance;
 
@@ -19,7 +21,10 @@ pub const KEY_FILE: &str = "secret.key";
 const NONCE_BYTES: usize = 24;
 
 /// Seals and opens secrets.
-pub struct Seal(XChaCha20Poly1305);
+pub struct Seal {
+    cipher: XChaCha20Poly1305,
+    key: [u8; 32],
+}
 
 impl Seal {
     /// The seal of a data folder; the key is made where there is none. Without a folder the key lives as long as the
@@ -32,7 +37,14 @@ impl Seal {
             Some(folder) => read_or_make(&folder.join(KEY_FILE))?,
             None => chance::bytes()?,
         };
-        Ok(Seal(XChaCha20Poly1305::new(&key.into())))
+        Ok(Seal { cipher: XChaCha20Poly1305::new(&key.into()), key })
+    }
+
+    /// A key of its own for a purpose: knowing it tells nothing about this one or others.
+    pub fn derive(&self, purpose: &str) -> [u8; 32] {
+        #[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
+        let mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("a key");
+        mac.chain_update(purpose).finalize().into_bytes().into()
     }
 
     /// Seals a secret for the record of this name.
@@ -42,7 +54,7 @@ impl Seal {
     pub fn seal(&self, name: &str, secret: &str) -> Result<Vec<u8>> {
         let nonce: [u8; NONCE_BYTES] = chance::bytes()?;
         let payload = Payload { msg: secret.as_bytes(), aad: name.as_bytes() };
-        let sealed = self.0.encrypt(&XNonce::from(nonce), payload);
+        let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload);
         let sealed = sealed.map_err(|_| Error::new(Code::Internal, "a secret could not be sealed"))?;
         Ok([nonce.as_slice(), &sealed].concat())
     }
@@ -51,7 +63,7 @@ impl Seal {
     pub fn open_secret(&self, name: &str, sealed: &[u8]) -> Option<String> {
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE_BYTES>()?;
         let payload = Payload { msg: sealed, aad: name.as_bytes() };
-        String::from_utf8(self.0.decrypt(&XNonce::from(*nonce), payload).ok()?).ok()
+        String::from_utf8(self.cipher.decrypt(&XNonce::from(*nonce), payload).ok()?).ok()
     }
 }
 

@@ -54,6 +54,12 @@ impl Answer {
         self.list(name, values, |out, value| Writer::<0>::new(out, Form::Sdk).value(value));
     }
 
+    /// Adds a value that is JSON text already.
+    pub fn json(&mut self, name: &str, text: &str) {
+        self.name(name);
+        self.out.extend_from_slice(text.as_bytes());
+    }
+
     /// Adds a document as a text of Extended JSON.
     pub fn document_text(&mut self, name: &str, doc: RawDoc<'_>) {
         self.name(name);

@@ -61,6 +61,8 @@ const fn sdk(code: Code) -> (&'static str, i32) {
         Code::CollectionExists => ("DATABASE_COLLECTION_ALREADY_EXIST", -501001),
         Code::TransactionMissing => ("DATABASE_TRANSACTION_FAIL", -501001),
         Code::TransactionConflict | Code::TransactionBusy => ("DATABASE_TRANSACTION_CONFLICT", -501001),
+        Code::FileMissing => ("STORAGE_FILE_NONEXIST", -503003),
+        Code::FileDenied => ("STORAGE_EXCEED_AUTHORITY", -503002),
         Code::PermissionDenied => ("DATABASE_PERMISSION_DENIED", -502003),
         Code::Unauthenticated => ("SIGN_PARAM_INVALID", -501001),
         Code::Timeout => ("DATABASE_TIMEOUT", -501001),
@@ -121,6 +123,8 @@ const fn own(code: Code) -> &'static str {
         Code::CollectionExists => "COLLECTION_EXISTS",
         Code::IndexMissing => "INDEX_MISSING",
         Code::IndexConflict => "INDEX_CONFLICT",
+        Code::FileMissing => "FILE_MISSING",
+        Code::FileDenied => "FILE_DENIED",
         Code::TransactionMissing => "TRANSACTION_MISSING",
         Code::TransactionConflict => "TRANSACTION_CONFLICT",
         Code::TransactionBusy => "TRANSACTION_BUSY",
@@ -145,8 +149,9 @@ const fn status(code: Code) -> u16 {
     match code {
         Code::InvalidParam | Code::InvalidOperator | Code::BadRequest | Code::NotSupported => 400,
         Code::Unauthenticated => 401,
-        Code::PermissionDenied => 403,
-        Code::EnvMissing | Code::CollectionMissing | Code::IndexMissing | Code::TransactionMissing => 404,
+        Code::PermissionDenied | Code::FileDenied => 403,
+        Code::EnvMissing | Code::CollectionMissing | Code::IndexMissing => 404,
+        Code::TransactionMissing | Code::FileMissing => 404,
         Code::DuplicateKey | Code::EnvExists | Code::CollectionExists | Code::IndexConflict => 409,
         Code::TransactionConflict | Code::TransactionBusy => 409,
         Code::TooLarge => 413,
@@ -204,6 +209,8 @@ mod tests {
         ("DATABASE_PERMISSION_DENIED", -502003),
         ("DATABASE_COLLECTION_EXCEED_LIMIT", -502004),
         ("DATABASE_COLLECTION_NOT_EXIST", -502005),
+        ("STORAGE_EXCEED_AUTHORITY", -503002),
+        ("STORAGE_FILE_NONEXIST", -503003),
     ];
 
     #[test]
