@@ -178,7 +178,7 @@ fn errors_carry_the_codes_and_texts_that_users_match_on() {
         ),
         ("nonsense", json!({}), "INVALID_ACTION", "nonsense"),
         ("functions.invokeFunction", json!({"function_name": "f"}), "FUNCTIONS_REQUEST_FAIL", "not supported"),
-        ("storage.batchDeleteFile", json!({}), "STORAGE_REQUEST_FAIL", "not supported"),
+        ("storage.batchDeleteFile", json!({}), "INVALID_PARAM", "1 to 50 files"),
     ];
     for (action, members, code, text) in cases {
         let answer = served.call(action, members.clone());
