@@ -123,7 +123,9 @@ fn named<'h>(headers: &'h HeaderMap, name: HeaderName) -> Option<&'h str> {
 
 fn is_unchanged(headers: &HeaderMap, etag: &str, modified: &str) -> bool {
     match named(headers, header::IF_NONE_MATCH) {
-        Some(tags) => tags.split(',').map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == "*" || tag == etag),
+        Some(tags) => {
+            tags.split(',').map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == "*" || tag == etag)
+        }
         None => named(headers, header::IF_MODIFIED_SINCE) == Some(modified),
     }
 }
