@@ -27,13 +27,14 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 /* Offsets are known to the test: four bytes each, in this order. */
 struct control {
     volatile int32_t sync_fails_in;   /* the n-th sync from now fails once; 0: none does */
-    volatile int32_t disk_full;       /* writes and new files fail with ENOSPC */
+    volatile int32_t disk_full;       /* 1: no space is left, as statvfs tells; 2: writes and new files fail with ENOSPC too */
     volatile int32_t no_descriptors;  /* opening fails with EMFILE */
     volatile int32_t sync_micros;     /* how long a sync takes */
     volatile int32_t syncs;           /* counted here, for the test to read */
@@ -181,7 +182,7 @@ static int opened(int folder, const char *path, int flags, int (*open_it)(int, c
     pthread_mutex_lock(&order);
     struct stat stat;
     int existed = fstatat(folder, path, &stat, 0) == 0;
-    if (!existed && (flags & O_CREAT) && control->disk_full) { pthread_mutex_unlock(&order); return refuse(ENOSPC); }
+    if (!existed && (flags & O_CREAT) && control->disk_full > 1) { pthread_mutex_unlock(&order); return refuse(ENOSPC); }
     int fd = open_it(folder, path, flags, mode);
     int error = errno;
     if (fd >= 0 && fd < DESCRIPTORS && fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode)) {
@@ -229,7 +230,7 @@ int close(int fd) {
 #define WRITE_BODY(real_call, parts, count, offset_after) \
     uint64_t inode = tracked(fd); \
     if (!inode) return real_call; \
-    if (control->disk_full) return refuse(ENOSPC); \
+    if (control->disk_full > 1) return refuse(ENOSPC); \
     pthread_mutex_lock(&order); \
     ssize_t done = real_call; \
     int error = errno; \
@@ -281,7 +282,7 @@ int ftruncate64(int fd, off64_t length) { return ftruncate(fd, length); }
 
 int fallocate(int fd, int mode, off_t offset, off_t length) {
     uint64_t inode = tracked(fd);
-    if (inode && control->disk_full) return refuse(ENOSPC);
+    if (inode && control->disk_full > 1) return refuse(ENOSPC);
     int failed = REAL(fallocate)(fd, mode, offset, length);
     if (inode && !failed && mode == 0) { /* only then does the size change */
         struct stat stat;
@@ -292,6 +293,16 @@ int fallocate(int fd, int mode, off_t offset, off_t length) {
     return failed;
 }
 int fallocate64(int fd, int mode, off64_t offset, off64_t length) { return fallocate(fd, mode, offset, length); }
+
+/* --- space: a disk that fills up says so before a write fails --- */
+#define FREE_SPACE(name, type) \
+    int name(const char *path, struct type *disk) { \
+        int failed = REAL(name)(path, disk); \
+        if (!failed && control && control->disk_full) disk->f_bavail = disk->f_bfree = 0; \
+        return failed; \
+    }
+FREE_SPACE(statvfs, statvfs)
+FREE_SPACE(statvfs64, statvfs64)
 
 /* --- syncing: what was written before the call began is safe when the record stands --- */
 static int sync_fails(void) {

@@ -16,14 +16,14 @@ const columns = names.flatMap(name => SDKS[name].ways.map(way => ({ name, way })
 const results = new Map()
 const SLOW_MS = 3000
 
-const server = await start()
+const troubles = []
 for (const column of columns) await runOne(column)
-const stopped = await server.stop()
 printTable()
 process.exitCode = summary()
 
-/** Each SDK and way has a process of its own: they read their settings from the environment, once. */
+/** Each SDK and way has a process of its own, as they read their settings from the environment, once; and a server of its own. */
 async function runOne ({ name, way }) {
+  const server = await start()
   const child = spawn(process.execPath, [fileURLToPath(new URL('one.mjs', import.meta.url)), name, way, ...narrowed], {
     env: { ...process.env, ...server.env }, stdio: ['ignore', 'pipe', 'inherit']
   })
@@ -35,6 +35,9 @@ async function runOne ({ name, way }) {
     results.get(scenario).set(`${name} ${way}`, result)
   }
   const code = await ended
+  const stopped = await server.stop()
+  if (stopped && stopped.code !== 0) troubles.push(`the server of ${name} ended with ${stopped.code} on SIGTERM`)
+  if (stopped?.output.includes('panicked at')) troubles.push(`the server of ${name} panicked:\n${stopped.output.slice(-4000)}`)
   if (code !== 0) set(`(${name} ${way} ended with ${code})`, `${name} ${way}`, { result: 'fail', detail: 'the program died' })
 }
 
@@ -62,13 +65,11 @@ function summary () {
       if (result === 'fail') console.log(`\n✗ ${scenario} – ${column}\n  ${detail.replaceAll('\n', '\n  ')}`)
     }
   }
-  if (stopped && stopped.code !== 0) { counts.fail += 1; console.log(`the server ended with ${stopped.code} on SIGTERM`) }
-  const panicked = stopped?.output.includes('panicked at')
-  if (panicked) { counts.fail += 1; console.log(stopped.output.slice(-4000)) }
+  for (const trouble of troubles) console.log(`\n✗ ${trouble}`)
   const slow = [...results].flatMap(([scenario, row]) => [...row].map(([column, { ms }]) => ({ scenario, column, ms })))
     .filter(({ ms }) => ms > SLOW_MS).sort((left, right) => right.ms - left.ms).slice(0, 5)
   for (const { scenario, column, ms } of slow) console.log(`slow: ${scenario} – ${column}: ${(ms / 1000).toFixed(1)} s`)
-  const missing = [...results.values()].reduce((sum, row) => sum + columns.length - row.size, 0)
+  const missing = troubles.length + [...results.values()].reduce((sum, row) => sum + columns.length - row.size, 0)
   console.log(`\n${counts.pass} passed, ${counts.fail + missing} failed, ${counts.skip} skipped (${counts.absent} not in the SDK)`)
   return counts.fail + missing > 0 || counts.pass === 0 ? 1 : 0
 }

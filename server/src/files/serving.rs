@@ -117,7 +117,7 @@ fn disposition(kind: &str) -> &'static str {
     if harmless { "inline" } else { "attachment" }
 }
 
-fn named<'h>(headers: &'h HeaderMap, name: HeaderName) -> Option<&'h str> {
+fn named(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 

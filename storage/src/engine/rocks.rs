@@ -11,7 +11,7 @@
 //! * **Memory** is bounded by one block cache and one bound over all write buffers.
 //! * **Descriptors** are bounded, because running out of them during a flush is fatal to the library.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -37,6 +37,9 @@ pub struct RocksOptions {
     pub open_files_max: i32,
     /// Threads for flushes and compactions.
     pub background_jobs: i32,
+    /// Space on the disk that writes leave free, in bytes. The library gives up for good when the disk is full in the
+    /// middle of its work, so writes are refused before that; flushes and compactions work in what is kept.
+    pub keep_free_bytes: u64,
 }
 
 impl Default for RocksOptions {
@@ -47,6 +50,7 @@ impl Default for RocksOptions {
             write_buffer_bytes: 64 * mebibyte,
             open_files_max: 512,
             background_jobs: 2,
+            keep_free_bytes: 64 << 20,
         }
     }
 }
@@ -54,6 +58,8 @@ impl Default for RocksOptions {
 /// An open RocksDB folder. Its own lock file keeps a second process out.
 pub struct Rocks {
     db: Arc<DB>,
+    folder: PathBuf,
+    keep_free_bytes: u64,
 }
 
 impl Rocks {
@@ -63,7 +69,7 @@ impl Rocks {
     /// `Corrupt` for a damaged log or manifest, `Io` otherwise.
     pub fn open(folder: &Path, options: &RocksOptions) -> Result<Rocks> {
         let db = DB::open_cf_descriptors(&database_options(options), folder, families(options)).map_err(fault)?;
-        Ok(Rocks { db: Arc::new(db) })
+        Ok(Rocks::on(db, folder, options))
     }
 
     /// Looks, without changing anything, at what a damaged log holds before the damage.
@@ -73,7 +79,7 @@ impl Rocks {
     pub fn before_damage(folder: &Path, options: &RocksOptions) -> Result<Rocks> {
         let to_the_damage = up_to_damage(options);
         let db = DB::open_cf_descriptors_read_only(&to_the_damage, folder, families(options), false).map_err(fault)?;
-        Ok(Rocks { db: Arc::new(db) })
+        Ok(Rocks::on(db, folder, options))
     }
 
     /// Opens the folder without what its log holds from the first damage on; that part is gone for good.
@@ -82,7 +88,11 @@ impl Rocks {
     /// `Corrupt` where more than the log is damaged, `Io` otherwise.
     pub fn open_up_to_damage(folder: &Path, options: &RocksOptions) -> Result<Rocks> {
         let db = DB::open_cf_descriptors(&up_to_damage(options), folder, families(options)).map_err(fault)?;
-        Ok(Rocks { db: Arc::new(db) })
+        Ok(Rocks::on(db, folder, options))
+    }
+
+    fn on(db: DB, folder: &Path, options: &RocksOptions) -> Rocks {
+        Rocks { db: Arc::new(db), folder: folder.to_path_buf(), keep_free_bytes: options.keep_free_bytes }
     }
 }
 
@@ -149,6 +159,13 @@ impl Rocks {
         family(&self.db, space)
     }
 
+    /// Is there room for so many bytes and what has to stay free? Where the system does not tell, it is tried.
+    fn has_room(&self, bytes: usize) -> bool {
+        let Ok(disk) = rustix::fs::statvfs(&self.folder) else { return true };
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        free >= self.keep_free_bytes.saturating_add(2 * bytes as u64)
+    }
+
     fn to_native(&self, batch: &Batch) -> Result<WriteBatch> {
         let [meta, doc, index, log] =
             [self.family(Space::Meta)?, self.family(Space::Doc)?, self.family(Space::Index)?, self.family(Space::Log)?];
@@ -178,9 +195,18 @@ impl Kv for Rocks {
     }
 
     fn write(&self, batch: &Batch, durability: Durability) -> Result<()> {
+        if !self.has_room(batch.bytes()) {
+            return Err(Error::Full);
+        }
         let mut options = WriteOptions::default();
         options.set_sync(durability == Durability::Synced);
-        self.db.write_opt(self.to_native(batch)?, &options).map_err(fault)
+        match self.db.write_opt(self.to_native(batch)?, &options).map_err(fault) {
+            // The disk filled up in an instant; the library takes no more writes until it is opened again.
+            Err(Error::Full) => {
+                Err(Error::Io("the disk was full in the middle of a write; restart once it has room".into()))
+            }
+            outcome => outcome,
+        }
     }
 
     fn sync(&self) -> Result<()> {

@@ -106,7 +106,7 @@ fn a_failed_sync_forgets_its_pages() {
 #[test]
 fn a_full_disk_and_missing_descriptors_are_felt() {
     let experiment = Experiment::new();
-    experiment.recorder.set(Switch::DiskFull, 1);
+    experiment.recorder.set(Switch::DiskFull, 2);
     let output = experiment.run("try: os.open('f', os.O_CREAT | os.O_WRONLY)\nexcept OSError as e: print(e.errno)");
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "28", "{output:?}");
     experiment.recorder.set(Switch::DiskFull, 0);

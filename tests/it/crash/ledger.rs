@@ -6,6 +6,7 @@
 //! disagree about it.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The value of a document: its version, or nothing where it does not exist.
 pub type State = Option<i64>;
@@ -28,18 +29,12 @@ pub struct Ledger {
     documents: BTreeMap<String, Vec<Step>>,
     settled: BTreeMap<String, State>,
     acknowledged: u64,
-    next_transaction: u64,
 }
 
 impl Ledger {
     /// A ledger that goes on from what this one knows for certain.
     pub fn continued(&self) -> Ledger {
-        Ledger {
-            documents: BTreeMap::new(),
-            settled: self.settled.clone(),
-            acknowledged: 0,
-            next_transaction: self.next_transaction,
-        }
+        Ledger { documents: BTreeMap::new(), settled: self.settled.clone(), acknowledged: 0 }
     }
 
     /// The documents that exist for certain, with their versions.
@@ -47,10 +42,10 @@ impl Ledger {
         self.settled.iter().filter_map(|(id, state)| Some((id, (*state)?)))
     }
 
-    /// A number for a transaction of this ledger.
+    /// A number for a transaction. Ledgers of clients at work at the same time are joined later, so they share no number.
     pub fn new_transaction(&mut self) -> u64 {
-        self.next_transaction += 1;
-        self.next_transaction
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        NEXT.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Notes a step before it is sent.
@@ -86,7 +81,6 @@ impl Ledger {
     pub fn merge(&mut self, other: Ledger) {
         self.documents.extend(other.documents);
         self.acknowledged += other.acknowledged;
-        self.next_transaction = self.next_transaction.max(other.next_transaction);
     }
 
     /// Compares what was found after a crash at a moment. What is found becomes the certain state.

@@ -342,7 +342,7 @@ fn count(server: &Server, query: &Value) -> u64 {
 
 /// A recovered server also takes new writes.
 pub fn write_and_read_one(server: &Server) {
-    assert!(try_to_write_one(server), "a write after recovery");
+    write_one(server).expect("a write after recovery");
     assert_eq!(
         find(server, &json!({ "_id": { "$regularExpression": { "pattern": "^probe", "options": "" } } }), None)
             .is_empty(),
@@ -352,8 +352,16 @@ pub fn write_and_read_one(server: &Server) {
 
 /// Is a write taken now?
 pub fn try_to_write_one(server: &Server) -> bool {
+    write_one(server).is_ok()
+}
+
+/// Writes a document that no ledger knows; what the server said where it refused.
+pub fn write_one(server: &Server) -> Result<(), String> {
     let id = format!("probe-{}", Random::seed() ^ std::process::id() as u64 ^ count(server, &json!({})));
     let data = format!("[{}]", quoted(&document(&id, 1).to_string()));
     let members = [("collectionName", COLLECTION), ("data", Member::Raw(&data))];
-    matches!(server.client().call("database.insertDocument", &members), Ok(Answer::Done(_)))
+    match server.client().call("database.insertDocument", &members) {
+        Ok(Answer::Done(_)) => Ok(()),
+        refused => Err(format!("{refused:?}")),
+    }
 }

@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 pub enum Switch {
     /// The n-th sync from now fails once, and its pages are forgotten.
     SyncFailsIn = 0,
-    /// Writes fail as on a full disk.
+    /// 1: the system tells that no space is left. 2: writes fail too.
     DiskFull = 1,
     /// Files cannot be opened, as when descriptors ran out.
     NoDescriptors = 2,
