@@ -90,6 +90,10 @@ limits! {
     file_link_s_max: 30 * 24 * 3600,
     /// How long the permission to upload a file lives, in seconds.
     file_upload_s: 1800,
+    /// Most sockets of the environment that are open for watching at once.
+    sockets_max: 20_000,
+    /// Most watches on one socket.
+    socket_watches_max: 100,
     /// How long a transaction may stay open, in milliseconds.
     transaction_life_ms: 30_000,
     /// Most documents that one transaction may write.

@@ -18,7 +18,7 @@ use crate::exec::{Fetch, Row};
 use crate::plan::{RowsWanted, choose};
 use crate::rules::{Action, grant};
 use crate::session::Session;
-use fields::FieldsChanged;
+pub use fields::FieldsChanged;
 use window::Window;
 
 /// What is watched.
@@ -71,7 +71,7 @@ pub struct WatchEvent {
 }
 
 /// What was done to a document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Did {
     /// It was inserted.
     Add,
@@ -86,7 +86,7 @@ pub enum Did {
 }
 
 /// What a change means to the watched set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Queue {
     /// It stays.
     Update,
@@ -172,15 +172,31 @@ impl Watch {
         self.asked.filter.only()
     }
 
-    /// Follows commits: those after the last one seen, in order. `view` is the moment right after the last of them.
+    /// Is it a window, whose steps need the moment after the last commit?
+    pub const fn is_window(&self) -> bool {
+        self.window.is_some()
+    }
+
+    /// May the session still watch this, and is it still there?
+    ///
+    /// # Errors
+    /// `PermissionDenied`, `CollectionMissing`, `EnvMissing`; there is no going on after one.
+    pub fn check(&self, session: &Session, view: &View) -> Result<()> {
+        grant(session, Action::Read, ())?.ask();
+        match collection(view, session, &self.spec.collection)?.id == self.coll {
+            true => Ok(()),
+            false => Err(missing(&self.spec.collection)),
+        }
+    }
+
+    /// Follows commits: those after the last one seen, in order; commits that do not concern it may be left out. `view`
+    /// is a moment not before the last of them; for a window it must be the moment right after it.
     ///
     /// # Errors
     /// `PermissionDenied` from now on, `CollectionMissing`, `TooLarge`; there is no going on after one.
-    pub fn advance(&mut self, db: &Db, session: &Session, view: &View, commits: &[Commit]) -> Result<Vec<Step>> {
-        grant(session, Action::Read, ())?.ask();
-        if collection(view, session, &self.spec.collection)?.id != self.coll {
-            return Err(missing(&self.spec.collection));
-        }
+    pub fn advance(&mut self, db: &Db, session: &Session, view: &View, commits: &[&Commit]) -> Result<Vec<Step>> {
+        self.check(session, view)?;
+        let last = commits.last().map_or(self.at, |commit| commit.seq);
         let fresh = commits.iter().filter(|commit| commit.seq > self.at);
         let mut steps = Vec::new();
         match self.window.take() {
@@ -190,6 +206,7 @@ impl Watch {
                 let (window, events) = self.move_window(db, session, view, window, &changes)?;
                 self.window = Some(window);
                 steps.extend((!events.is_empty()).then(|| Step { seq: view.seq(), events }));
+                self.at = self.at.max(view.seq());
             }
             None => {
                 let cx = self.asked.cx(session);
@@ -199,9 +216,9 @@ impl Watch {
                         here.filter_map(|change| self.event(change, &cx).transpose()).collect::<Result<_>>()?;
                     steps.extend((!events.is_empty()).then_some(Step { seq: commit.seq, events }));
                 }
+                self.at = self.at.max(last);
             }
         }
-        self.at = self.at.max(view.seq());
         self.count(&steps);
         self.check_size(session)?;
         Ok(steps)

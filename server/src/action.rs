@@ -4,6 +4,7 @@
 //! the name. Actions that this server does not offer are rows as well, so that callers get a clear answer with a code
 //! that their SDK knows.
 
+pub mod auth;
 pub mod database;
 pub mod storage;
 
@@ -59,6 +60,8 @@ pub struct Origin<'c> {
     pub dialect: Dialect,
     /// How the caller writes our address, without a path.
     pub base_url: String,
+    /// The key pair that the caller has, by its id; looked at where the session is an administrator's.
+    pub key: Option<&'c str>,
 }
 
 /// A call of an action.
@@ -77,6 +80,8 @@ pub struct Call<'c> {
     pub dialect: Dialect,
     /// How the caller writes our address, without a path: for addresses in answers.
     pub base_url: String,
+    /// The key pair that the caller has, by its id; looked at where the session is an administrator's.
+    pub key: Option<&'c str>,
 }
 
 impl Call<'_> {
@@ -120,9 +125,9 @@ pub async fn perform(app: &App, mut session: Session, members: &Members<'_>, ori
         return Err(Error::new(Code::PermissionDenied, format!("{name} is for key pairs only")));
     }
     let reader = Reader::new(session.now);
-    let Origin { request_id, dialect, base_url } = origin;
+    let Origin { request_id, dialect, base_url, key } = origin;
     match &row.run {
-        Run::Here(run) => run(&Call { app, session, members, reader, request_id, dialect, base_url }).await,
+        Run::Here(run) => run(&Call { app, session, members, reader, request_id, dialect, base_url, key }).await,
         Run::Missing(code) => Ok(not_offered(request_id, code, &name)),
     }
 }
@@ -215,7 +220,7 @@ pub const ACTIONS: &[ActionRow] = &[
     outside("storage.batchDeleteFile", here!(storage::remove), "removes files"),
     outside("storage.batchCopyFile", here!(storage::copy), "copies files"),
     outside("storage.getFileAuthority", here!(storage::authority), "may the user read these files"),
-    missing("auth.wsWebSign", ACTION, "signs a socket for watching"),
+    outside("auth.wsWebSign", here!(auth::sign_socket), "a ticket and the address for a socket to watch on"),
     missing("auth.getUserInfoForAdmin", ACTION, "a user's account"),
     missing("analytics.report", ACTION, "takes usage figures"),
     missing("wx.api", ACTION, "a call to WeChat"),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use query::{Caller, Code, Command, Db, Error, Random, Reply, Result, Session, Started, Work};
+use query::{Caller, Code, Command, Db, Deadline, Error, Limits, Random, Reply, Result, Session, Started, Work};
 use storage::EnvId;
 use tokio::sync::Semaphore;
 
@@ -11,6 +11,7 @@ use crate::chance;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::files::Files;
+use crate::realtime::Realtime;
 use crate::tenants::Tenants;
 
 /// The shared state of a running server.
@@ -23,6 +24,8 @@ pub struct App {
     pub tenants: Tenants,
     /// Files of all environments.
     pub files: Files,
+    /// Sockets and the watches on them.
+    pub realtime: Realtime,
     now: fn() -> i64,
     clock: Clock,
     seeds: Random,
@@ -52,6 +55,7 @@ impl App {
             requests: AtomicU64::new(1),
             long: Arc::new(Semaphore::new(config.long_operations_max)),
             bodies: Arc::new(Semaphore::new(config.bodies_bytes_max / BODY_UNIT_BYTES)),
+            realtime: Realtime::new(chance::bytes()?, config.feeds_bytes_max),
             config,
             db,
             tenants,
@@ -72,12 +76,24 @@ impl App {
     /// The session of a caller in an environment, from now on.
     pub fn session(&self, env: EnvId, caller: Caller) -> Session {
         let limits = self.tenants.limits(env);
+        let deadline = self.clock.deadline(limits.deadline_ms);
+        self.session_until(env, caller, limits, deadline)
+    }
+
+    /// As [`App::session`], but with no more than so many milliseconds.
+    pub fn session_within(&self, env: EnvId, caller: Caller, millis: u64) -> Session {
+        let limits = self.tenants.limits(env);
+        let deadline = self.clock.deadline(limits.deadline_ms.min(millis));
+        self.session_until(env, caller, limits, deadline)
+    }
+
+    fn session_until(&self, env: EnvId, caller: Caller, limits: Arc<Limits>, deadline: Deadline) -> Session {
         Session {
             env,
             caller,
             transaction: None,
             now: self.now_ms(),
-            deadline: self.clock.deadline(limits.deadline_ms),
+            deadline,
             random: Random::seeded(self.seeds.next_bits()),
             limits,
         }
@@ -111,8 +127,11 @@ impl App {
         }
     }
 
-    /// Does long work where it holds up nobody.
-    async fn run_long(&self, work: Box<dyn FnOnce() -> Result<Started> + Send>) -> Result<Started> {
+    /// Does work that may take long where it holds up nobody.
+    ///
+    /// # Errors
+    /// What the work meets; `Cancelled` where the server is stopping.
+    pub async fn run_long<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
         let _permit = self.long.acquire().await.map_err(|_| Error::new(Code::Cancelled, "the server is stopping"))?;
         let done = tokio::task::spawn_blocking(work).await;
         done.map_err(|fault| Error::new(Code::Internal, format!("an operation ended abnormally: {fault}")))?

@@ -39,6 +39,9 @@ settings! {
     call_bytes_max: usize = 32 << 20, "32 MiB";
     /// Memory for bodies that are being read or worked on, in bytes; larger requests wait for their share.
     bodies_bytes_max: usize = 96 << 20, "96 MiB";
+    /// Memory for events that watchers have not fetched or may want repeated, in bytes. Beyond it feeds are shortened,
+    /// and who reads too slowly is told so.
+    feeds_bytes_max: u64 = 256 << 20, "256 MiB";
     /// Long operations at once; more wait.
     long_operations_max: usize = cores().max(2), "the number of cores, at least 2";
     /// The folder for files, by itself one inside the data folder; without one they are kept in memory.

@@ -18,6 +18,7 @@ use futures_util::FutureExt;
 use query::{Code, Error, Fault, Result};
 
 use crate::app::App;
+use crate::realtime::socket;
 
 /// Every face, mounted.
 pub fn router(app: Arc<App>) -> Router {
@@ -27,6 +28,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/", any(admin::call))
         .route("/web", any(web::call))
         .nest("/files", objects::routes())
+        .route("/ws", any(socket::connect))
         .nest("/waferdb/v1", own::guarded(app.clone()))
         .with_state(app)
         .fallback(nothing)

@@ -13,6 +13,7 @@ pub mod face;
 pub mod files;
 pub mod listen;
 pub mod local;
+pub mod realtime;
 pub mod reference;
 pub mod report;
 pub mod tenants;

@@ -20,15 +20,22 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use rustix::net::sockopt::{set_socket_keepalive, set_tcp_keepidle};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
 
 use crate::config::Config;
 use crate::face::json;
+
+/// A connection's place among those that may be open; a socket keeps it when the connection becomes one.
+#[derive(Clone, Debug)]
+pub struct Slot(#[expect(dead_code, reason = "held, not looked at")] Arc<OwnedSemaphorePermit>);
+
+/// Idle seconds after which the operating system asks whether the other side is still there.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 
 /// How long accepting rests after the operating system refused a connection.
 const REFUSED_REST: Duration = Duration::from_millis(50);
@@ -80,6 +87,7 @@ pub struct Server {
     config: Config,
     slots: Arc<Semaphore>,
     slots_max: usize,
+    stopping: watch::Sender<bool>,
 }
 
 impl Server {
@@ -91,7 +99,8 @@ impl Server {
         let listener = TcpListener::bind(&config.listen).await?;
         let slots_max = config.connections_max.clamp(16, descriptors.connections);
         let slots = Arc::new(Semaphore::new(slots_max));
-        Ok(Server { listener, front: Arc::default(), config, slots, slots_max })
+        let stopping = watch::Sender::new(false);
+        Ok(Server { listener, front: Arc::default(), config, slots, slots_max, stopping })
     }
 
     /// Where it listens.
@@ -109,23 +118,24 @@ impl Server {
 
     /// Serves until `stop` is over, then lets requests finish for a while.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let graceful = GracefulShutdown::new();
         tokio::select! {
-            () = self.accept(&graceful) => {}
+            () = self.accept() => {}
             () = stop => {}
         }
         self.front.drain();
         drop(self.listener);
-        if timeout(self.config.drain_max, graceful.shutdown()).await.is_err() {
+        self.stopping.send_replace(true);
+        let every_slot = self.slots.acquire_many(u32::try_from(self.slots_max).unwrap_or(u32::MAX));
+        if timeout(self.config.drain_max, every_slot).await.is_err() {
             tracing::warn!("some requests did not finish in time");
         }
     }
 
-    async fn accept(&self, graceful: &GracefulShutdown) {
+    async fn accept(&self) {
         // With no slot left callers wait in the operating system's queue.
         while let Ok(slot) = self.slots.clone().acquire_owned().await {
             match self.listener.accept().await {
-                Ok((stream, _)) => self.connect(stream, slot, graceful),
+                Ok((stream, _)) => self.connect(stream, slot),
                 Err(fault) => {
                     tracing::warn!(%fault, "a connection could not be accepted");
                     sleep(REFUSED_REST).await;
@@ -134,12 +144,18 @@ impl Server {
         }
     }
 
-    fn connect(&self, stream: TcpStream, slot: OwnedSemaphorePermit, graceful: &GracefulShutdown) {
+    fn connect(&self, stream: TcpStream, slot: OwnedSemaphorePermit) {
         // Answers are written whole; waiting for more would only delay them.
         let _ = stream.set_nodelay(true);
+        // A watcher whose network vanished would hold its place for hours.
+        let _ = set_socket_keepalive(&stream, true);
+        let _ = set_tcp_keepidle(&stream, KEEPALIVE_IDLE);
+        let slot = Slot(Arc::new(slot));
+        let held = slot.clone();
         let (front, slots, scarce) = (self.front.clone(), self.slots.clone(), self.slots_max / 16);
-        let service = service_fn(move |request| {
+        let service = service_fn(move |mut request: Request<Incoming>| {
             let (front, slots) = (front.clone(), slots.clone());
+            request.extensions_mut().insert(held.clone());
             async move {
                 let mut response = front.answer(request).await;
                 if slots.available_permits() < scarce {
@@ -152,10 +168,23 @@ impl Server {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.config.idle_max)
-            .serve_connection(TokioIo::new(stream), service);
-        let connection = graceful.watch(connection);
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let mut stopping = self.stopping.subscribe();
         tokio::spawn(async move {
-            if let Err(fault) = connection.await {
+            let mut connection = std::pin::pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => Some(ended),
+                _ = stopping.wait_for(|stopping| *stopping) => None,
+            };
+            let ended = match ended {
+                Some(ended) => ended,
+                None => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(fault) = ended {
                 tracing::debug!(%fault, "a connection ended");
             }
             drop(slot);

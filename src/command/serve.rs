@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
+use server::app::App;
 use server::config::Config;
 use server::face;
 use server::listen::{Descriptors, Server};
@@ -61,16 +62,19 @@ async fn serve_until_told(place: &Place, serve: Serve) -> Result<()> {
     if let Some(folder) = &folder {
         folder::note_address(folder, &url)?;
     }
-    front.open(face::router(Arc::new(app)));
+    let app = Arc::new(app);
+    front.open(face::router(app.clone()));
     announce(place, &url, folder.as_deref(), &made);
     signals.next().await;
     tracing::info!("stopping: requests under way may finish");
     drop(stop);
+    let goodbye = app.clone();
+    tokio::spawn(async move { goodbye.realtime.stop().await });
     tokio::select! {
         _ = serving => {}
         () = signals.next() => tracing::warn!("told twice: stopping at once"),
     }
-    close(store, folder.as_deref()).await;
+    close(app, store, folder.as_deref()).await;
     Ok(())
 }
 
@@ -104,11 +108,15 @@ fn open(config: Config, settings: &Settings, wishes: Wishes) -> Result<(Opened, 
     Ok((opened, made))
 }
 
-async fn close(store: Store, folder: Option<&Path>) {
+async fn close(app: Arc<App>, store: Store, folder: Option<&Path>) {
     if let Some(folder) = folder {
         folder::forget_address(folder);
     }
-    let closed = tokio::task::spawn_blocking(move || store.close()).await;
+    let closed = tokio::task::spawn_blocking(move || {
+        app.realtime.hub.leave_marks(&app);
+        store.close();
+    })
+    .await;
     if let Err(fault) = closed {
         tracing::error!(%fault, "the store did not close");
     }

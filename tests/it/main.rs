@@ -5,3 +5,4 @@ mod command_line;
 mod crash;
 mod docs;
 mod support;
+mod watch;

@@ -70,7 +70,7 @@ fn follow(db: &Db, session: &Session, watch: &mut Watch) -> Vec<Step> {
     while let Some(commit) = log.next_commit().expect("readable") {
         commits.push(commit);
     }
-    watch.advance(db, session, &view, &commits).expect("goes on")
+    watch.advance(db, session, &view, &commits.iter().collect::<Vec<_>>()).expect("goes on")
 }
 
 #[derive(Clone, Debug)]
@@ -206,9 +206,9 @@ fn limits_and_permission_hold() {
     );
     run(&db, &session, insert(3, 1, 1));
     let view = db.store().view();
-    let commits = [view.changes(watch.at()).next_commit().expect("readable").expect("there")];
+    let commit = view.changes(watch.at()).next_commit().expect("readable").expect("there");
     assert_eq!(
-        watch.advance(&db, &session, &view, &commits).map(drop).map_err(|error| error.code),
+        watch.advance(&db, &session, &view, &[&commit]).map(drop).map_err(|error| error.code),
         Err(Code::TooLarge)
     );
 }

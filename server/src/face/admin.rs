@@ -52,7 +52,13 @@ async fn carry_out(
     *collection = members.text("collectionName")?.map(Cow::into_owned);
     let session = app.session(pair.env, Caller::Admin);
     let base_url = base_url(&app.config.public_urls, &head.headers);
-    action::perform(app, session, &members, Origin { request_id, dialect: Dialect::Admin, base_url }).await
+    action::perform(
+        app,
+        session,
+        &members,
+        Origin { request_id, dialect: Dialect::Admin, base_url, key: Some(&pair.id) },
+    )
+    .await
 }
 
 fn read_members<'b>(headers: &HeaderMap, body: &'b [u8]) -> Result<Members<'b>> {

@@ -55,8 +55,10 @@ async fn carry_out(
     let token = members.text("access_token")?;
     let claims = Claims::bearing(env.as_deref(), &head.headers).or_token(token.as_deref());
     let session = session_of(app, &claims)?;
+    // A bare key is the id and the secret of a key pair with a dot between.
+    let key = claims.token.and_then(|token| token.split_once('.')).map(|(id, _)| id);
     let base_url = base_url(&app.config.public_urls, &head.headers);
-    action::perform(app, session, &members, Origin { request_id, dialect: Dialect::Web, base_url }).await
+    action::perform(app, session, &members, Origin { request_id, dialect: Dialect::Web, base_url, key }).await
 }
 
 /// `env` of `?env=…`: names of environments need no decoding.

@@ -20,6 +20,8 @@ pub enum Dialect {
     Rest,
     /// Our own admin interface, under the command line and the console.
     Own,
+    /// The socket on which SDKs watch.
+    Socket,
 }
 
 /// An error code as one dialect writes it.
@@ -42,6 +44,7 @@ pub const fn spell(code: Code, dialect: Dialect) -> Spelling {
         Dialect::Web => Spelling { text: web(code), number, status: 200 },
         Dialect::Wx => Spelling { text, number: wx(code), status: 200 },
         Dialect::Rest => Spelling { text: web(code), number, status: rest(code) },
+        Dialect::Socket => Spelling { text: socket(code), number, status: 200 },
         Dialect::Own => Spelling { text: own(code), number, status: status(code) },
     }
 }
@@ -105,6 +108,15 @@ const fn rest(code: Code) -> u16 {
         Code::TransactionConflict | Code::TransactionBusy => 503,
         Code::RateLimited | Code::ConcurrencyLimited | Code::CollectionLimit => 422,
         other => status(other),
+    }
+}
+
+/// On a socket, codes about logins make SDKs fetch a new ticket; all others end the watch.
+const fn socket(code: Code) -> &'static str {
+    match code {
+        Code::PermissionDenied => "COLLECTION_PERMISSION_DENIED",
+        Code::Unauthenticated => "CHECK_LOGIN_FAILED",
+        _ => sdk(code).0,
     }
 }
 

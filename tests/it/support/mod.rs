@@ -6,3 +6,4 @@ pub mod gateway;
 pub mod powerloss;
 pub mod random;
 pub mod server;
+pub mod watcher;
