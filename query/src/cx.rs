@@ -6,9 +6,10 @@
 use storage::Collation;
 
 use crate::error::Result;
+use crate::found::Found;
 use crate::limits::Limits;
+use crate::pipeline::Spill;
 use crate::random::Random;
-use crate::row::Found;
 use crate::session::{Deadline, Session};
 use crate::variables::Variables;
 
@@ -29,6 +30,8 @@ pub struct Cx<'a> {
     pub random: &'a Random,
     /// What a search found out about the document at hand.
     pub found: Option<&'a Found>,
+    /// Where stages that outgrow their memory may write; without it they end with an error.
+    pub spill: Option<&'a dyn Spill>,
 }
 
 impl<'a> Cx<'a> {
@@ -42,6 +45,7 @@ impl<'a> Cx<'a> {
             variables: Variables::none(),
             random: &session.random,
             found: None,
+            spill: None,
         }
     }
 

@@ -183,6 +183,8 @@ pub mod number {
     pub const IMMUTABLE_FIELD: i32 = 66;
     /// CannotCreateIndex: the index description is wrong.
     pub const CANNOT_CREATE_INDEX: i32 = 67;
+    /// InvalidOptions: what is asked for is not allowed here.
+    pub const INVALID_OPTIONS: i32 = 72;
     /// QueryExceededMemoryLimitNoDiskUseAllowed.
     pub const MEMORY_LIMIT: i32 = 292;
     /// DuplicateKey: a unique index holds the key.

@@ -44,13 +44,17 @@ use storage::{ArrayBuilder, DocBuilder, RawDoc, Value, ValueRef};
 use crate::cx::Cx;
 use crate::error::{Error, Result};
 
+<<<<<<< HEAD
 pub(crate) use accumulate::infos as accumulators;
+=======
+pub use accumulate::accumulators;
+>>>>>>> fe98bc6 (Pipelines: stages as a table, operators that pull in batches, bounds and spilling)
 pub(crate) use call::Call;
 pub use computed::Computed;
 pub(crate) use computed::truth;
 pub use date::FORMAT_CODES;
 pub use path::FieldPath;
-pub(crate) use read::{Late, Reading};
+pub(crate) use read::{Late, Reading, check_field_name};
 pub use table::{OperatorInfo, operators};
 pub(crate) use variable::check_depth;
 
@@ -138,6 +142,19 @@ impl Expr {
     #[inline]
     pub fn eval<'a>(&'a self, doc: RawDoc<'a>, cx: &'a Cx<'a>) -> Result<Computed<'a>> {
         self.compute(&Env { root: doc, frame: None, cx })
+    }
+
+    /// Computes the value inside an operator that binds one variable at a level (see [`Reading::within`]).
+    pub(crate) fn eval_within<'a>(
+        &'a self,
+        doc: RawDoc<'a>,
+        level: u32,
+        value: ValueRef<'a>,
+        cx: &'a Cx<'a>,
+    ) -> Result<Computed<'static>> {
+        let values = [Computed::Ref(value)];
+        let frame = Frame { outer: None, level, values: &values };
+        Ok(self.compute(&Env { root: doc, frame: Some(&frame), cx })?.into_owned())
     }
 
     /// The value, where it is known without a document. The outer `None` means it is not; the inner one means missing.

@@ -64,7 +64,7 @@ pub fn compile_partial(filter: &Doc) -> Option<Predicate> {
 
 /// An index belongs to no request: no instant, no deadline, no variables.
 fn surroundings<'a>(limits: &'a Limits, deadline: &'a Deadline, random: &'a Random) -> Cx<'a> {
-    Cx { now: 0, collation: None, limits, deadline, variables: Variables::none(), random, found: None }
+    Cx { now: 0, collation: None, limits, deadline, variables: Variables::none(), random, found: None, spill: None }
 }
 
 /// An index as `listIndexes` shows it, with its state and progress.

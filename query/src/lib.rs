@@ -17,6 +17,7 @@ mod error;
 pub mod exec;
 mod expr;
 pub mod filter;
+mod found;
 mod ids;
 mod indexes;
 pub mod insert;
@@ -24,11 +25,11 @@ mod limits;
 mod live;
 #[cfg(test)]
 mod notation;
+pub mod pipeline;
 pub mod plan;
 pub mod project;
 mod random;
 pub mod reference;
-mod row;
 mod rules;
 mod session;
 pub mod sort;
@@ -48,15 +49,16 @@ pub use db::{Db, Durable, Started, Work};
 pub use distinct::Distinct as DistinctValues;
 pub use error::{Code, Error, Fault, Result, number};
 pub use expr::{
-    Computed, Expr, FORMAT_CODES as DATE_FORMAT_CODES, FieldPath, OperatorInfo, operators as expression_operators,
+    Computed, Expr, FORMAT_CODES as DATE_FORMAT_CODES, FieldPath, OperatorInfo, accumulators,
+    operators as expression_operators,
 };
 pub use filter::Filter;
+pub use found::Found;
 pub use ids::IdStyle;
 pub use indexes::compile_partial;
 pub use limits::Limits;
 pub use project::Projection;
 pub use random::Random;
-pub use row::{Found, Row};
 pub use session::{Caller, Deadline, Session, TransactionId, User};
 pub use sort::Sort;
 pub use variables::{Binding, Variables, check_name as check_variable_name};

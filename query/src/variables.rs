@@ -79,6 +79,11 @@ impl Variables {
         }
     }
 
+    /// Forgets all but the first `count`.
+    pub fn truncate(&mut self, count: usize) {
+        self.0.truncate(count);
+    }
+
     /// How many there are, hidden ones included.
     pub fn len(&self) -> usize {
         self.0.len()

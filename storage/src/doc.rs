@@ -76,6 +76,11 @@ impl Doc {
         self.raw().get(name)
     }
 
+    /// The same bytes read as an array, where the names are the positions.
+    pub fn as_array(&self) -> RawArray<'_> {
+        RawArray(&self.0)
+    }
+
     /// The BSON bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

@@ -9,6 +9,10 @@ mod tally;
 
 use storage::{RawDoc, ValueRef};
 
+<<<<<<< HEAD
+=======
+use super::{Expr, OperatorInfo};
+>>>>>>> fe98bc6 (Pipelines: stages as a table, operators that pull in batches, bounds and spilling)
 use super::read::Reading;
 use super::{Expr, OperatorInfo};
 use crate::cx::Cx;
@@ -17,7 +21,7 @@ use crate::error::{Code, Error, Result};
 use crate::sort::Sort;
 
 pub(super) use over::OPS;
-pub(crate) use tally::{Deviation, Tally};
+pub(crate) use tally::Tally;
 
 /// One row of the table of accumulators.
 #[derive(Clone, Copy)]
@@ -60,7 +64,7 @@ const fn row(name: &'static str, kind: Kind, since: u32, help: &'static str) -> 
 }
 
 /// Every accumulator.
-pub(crate) const ACCUMULATORS: &[AccumulatorOp] = &[
+const ACCUMULATORS: &[AccumulatorOp] = &[
     row("$addToSet", Kind::AddToSet, 30, "an array of the different values"),
     row("$avg", Kind::Average, 30, "the mean of the numbers, or null"),
     row("$bottom", Kind::Bottom, 52, "the value of the last document by a sort order"),
@@ -85,8 +89,13 @@ pub(crate) const ACCUMULATORS: &[AccumulatorOp] = &[
     row("$topN", Kind::TopN, 52, "the values of the first n documents by a sort order"),
 ];
 
+<<<<<<< HEAD
 /// What the docs tell of every accumulator.
 pub(crate) fn infos() -> impl Iterator<Item = OperatorInfo> {
+=======
+/// Every accumulator, for the docs.
+pub fn accumulators() -> impl Iterator<Item = OperatorInfo> {
+>>>>>>> fe98bc6 (Pipelines: stages as a table, operators that pull in batches, bounds and spilling)
     ACCUMULATORS.iter().map(|op| OperatorInfo { name: op.name, since: op.since, help: op.help })
 }
 
@@ -110,15 +119,14 @@ pub(crate) struct Accumulator {
 }
 
 impl Accumulator {
+    /// An accumulator of one input.
+    pub const fn simple(name: &'static str, kind: Kind, input: Expr) -> Accumulator {
+        Accumulator { name, kind, input, count: Expr::absent(), order: Sort { fields: Vec::new(), backwards: false } }
+    }
+
     /// Reads the argument of an accumulator.
     pub fn read(op: &'static AccumulatorOp, value: ValueRef<'_>, reading: &Reading<'_>) -> Result<Accumulator> {
-        let mut accumulator = Accumulator {
-            name: op.name,
-            kind: op.kind,
-            input: Expr::absent(),
-            count: Expr::absent(),
-            order: Sort::default(),
-        };
+        let mut accumulator = Accumulator::simple(op.name, op.kind, Expr::absent());
         match op.kind {
             Kind::FirstN | Kind::LastN => ranked::read_n(&mut accumulator, value, 5_787_801, reading)?,
             Kind::MinN | Kind::MaxN => ranked::read_n(&mut accumulator, value, 5_787_900, reading)?,

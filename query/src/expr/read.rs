@@ -50,6 +50,14 @@ impl<'a> Reading<'a> {
         Reading { cx, locals: None, late }
     }
 
+    /// The same reading in other surroundings.
+    pub const fn with_cx<'b>(&self, cx: &'b Cx<'b>) -> Reading<'b>
+    where
+        'a: 'b,
+    {
+        Reading { cx, locals: self.locals, late: self.late }
+    }
+
     /// Reads an expression.
     pub fn expr(&self, value: ValueRef<'_>) -> Result<Expr> {
         match value {

@@ -30,6 +30,7 @@ impl Surroundings {
             variables: Variables::none(),
             random: &self.random,
             found: None,
+            spill: None,
         }
     }
 }

@@ -1,7 +1,10 @@
 //! A database as plain as can be: a list of documents for each collection, every command carried out the slow and
 //! obvious way. It judges the real one, and answers the specification data by itself.
 
+use std::cell::RefCell;
+
 use query::filter::nearest;
+use query::pipeline::{Feed, Pipeline, Source, VecSource, collect};
 use query::sort::{Meta, Sort};
 use query::update::Update;
 use query::{
@@ -50,7 +53,7 @@ struct Surroundings {
 impl Surroundings {
     fn cx<'a>(&'a self, collation: Option<&'a Collation>, variables: &'a Variables) -> Cx<'a> {
         let Surroundings { limits, deadline, random, now } = self;
-        Cx { now: *now, collation, limits, deadline, variables, random, found: None }
+        Cx { now: *now, collation, limits, deadline, variables, random, found: None, spill: None }
     }
 }
 
@@ -113,7 +116,7 @@ impl Model {
             Command::Find(find) => self.find(find).map(Reply::Rows),
             Command::Count(find) => self.count(find).map(Reply::Total),
             Command::Distinct(distinct) => self.distinct(distinct).map(Reply::Values),
-            Command::Aggregate(aggregate) => self.aggregate(aggregate),
+            Command::Aggregate(aggregate) => self.aggregate(aggregate).map(Reply::Rows),
             Command::Insert(insert) => self.insert(insert),
             Command::Update(update) => self.update(update).map(Reply::Updated),
             Command::FindAndModify(modify) => self.find_and_modify(modify),
@@ -204,8 +207,22 @@ impl Model {
         Ok(values.into_values())
     }
 
-    fn aggregate(&self, _: &Aggregate) -> Result<Reply> {
-        Err(Error::new(Code::NotSupported, "pipelines are not here yet"))
+    fn aggregate(&mut self, aggregate: &Aggregate) -> Result<Vec<Doc>> {
+        let asked = Asked::read(aggregate.collation.as_ref(), aggregate.variables.as_ref(), &self.surroundings)?;
+        let cx = asked.cx(&self.surroundings);
+        let pipeline = Pipeline::parse(&aggregate.pipeline, &cx)?;
+        let collections = self.collections.iter().map(|(name, collected)| (name.clone(), collected.docs.clone()));
+        let source = VecSource { collections: RefCell::new(collections.collect()) };
+        let (lead, rest) = pipeline.split();
+        let input = match &aggregate.collection {
+            Some(name) if !rest.brings_documents() => source.open(name, &lead, &cx)?,
+            _ => Box::new(Feed::of_docs(Vec::new())),
+        };
+        let rows = collect(&mut *rest.build(input, &source, &cx)?, &cx)?;
+        for (name, docs) in source.collections.into_inner() {
+            self.collected(&name).docs = docs;
+        }
+        Ok(rows)
     }
 
     fn insert(&mut self, insert: &Insert) -> Result<Reply> {

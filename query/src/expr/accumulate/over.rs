@@ -9,7 +9,6 @@ use super::ranked::{percentiles, shares};
 use super::{Accumulator, Kind, Tally};
 use crate::error::number::BAD_VALUE;
 use crate::error::{Error, Result};
-use crate::sort::Sort;
 
 pub(in super::super) const OPS: &[Op] = &[
     Op::new("$avg", Shape::Any, average, "the mean of the numbers in an array or among the arguments"),
@@ -46,8 +45,7 @@ fn sum<'a>(call: &'a Call, env: &Env<'a>) -> Result<Computed<'a>> {
 }
 
 fn tally<'a>(call: &'a Call, env: &Env<'a>, kind: Kind) -> Result<Computed<'a>> {
-    let (input, count) = (Expr::absent(), Expr::absent());
-    let accumulator = Accumulator { name: call.op.name, kind, input, count, order: Sort::default() };
+    let accumulator = Accumulator::simple(call.op.name, kind, Expr::absent());
     let mut tally: Tally = accumulator.start(RawDoc::empty(), env.cx)?;
     each(call, env, |value| tally.add_value(&accumulator, value, env.cx).map(drop))?;
     Ok(tally.finish()?.into())

@@ -74,7 +74,8 @@ pub(super) fn read_percentile(accumulator: &mut Accumulator, value: ValueRef<'_>
     let doc: RawDoc<'_> =
         value.as_doc().ok_or_else(|| Error::mongo(NOT_A_DOCUMENT, format!("{name} takes a document")))?;
     for (field, _) in doc.iter() {
-        if !matches!(field, "input" | "method") && !(field == "p" && accumulator.kind == Kind::Percentile) {
+        let known = matches!(field, "input" | "method") || field == "p" && accumulator.kind == Kind::Percentile;
+        if !known {
             return Err(Error::mongo(UNKNOWN_FIELD, format!("{name} knows no argument '{field}'")));
         }
     }
@@ -141,8 +142,8 @@ struct Entry {
     value: Value,
 }
 
-impl Entry {
-    fn order(&self, other: &Entry) -> std::cmp::Ordering {
+impl Ord for Entry {
+    fn cmp(&self, other: &Entry) -> std::cmp::Ordering {
         let order = self.key.cmp(&other.key);
         // Among equals an ascending order keeps the first arrivals, a descending one the last.
         let order = order.then(self.arrival.cmp(&other.arrival));
@@ -150,21 +151,15 @@ impl Entry {
     }
 }
 
-impl Ord for Entry {
-    fn cmp(&self, other: &Entry) -> std::cmp::Ordering {
-        self.order(other)
-    }
-}
-
 impl PartialOrd for Entry {
     fn partial_cmp(&self, other: &Entry) -> Option<std::cmp::Ordering> {
-        Some(self.order(other))
+        Some(self.cmp(other))
     }
 }
 
 impl PartialEq for Entry {
     fn eq(&self, other: &Entry) -> bool {
-        self.order(other).is_eq()
+        self.cmp(other).is_eq()
     }
 }
 

@@ -230,7 +230,7 @@ fn average(sum: &Sum, count: i64) -> Value {
     }
 }
 
-/// The spread of numbers around their mean (Welford's method), from which numbers can be taken away again.
+/// The spread of numbers around their mean (Welford's method).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Deviation {
     count: f64,
@@ -252,23 +252,6 @@ impl Deviation {
         let distance = number - self.mean;
         self.mean += distance / self.count;
         self.squares += distance * (number - self.mean);
-    }
-
-    /// Takes away a number that was taken in before.
-    pub fn remove(&mut self, value: Option<ValueRef<'_>>) {
-        let Some(number) = value.and_then(ValueRef::as_f64) else { return };
-        if !number.is_finite() {
-            self.strange = self.strange.saturating_sub(1);
-            return;
-        }
-        self.count -= 1.0;
-        if self.count == 0.0 {
-            (self.mean, self.squares) = (0.0, 0.0);
-            return;
-        }
-        let distance = number - self.mean;
-        self.mean -= distance / self.count;
-        self.squares = (self.squares - distance * (number - self.mean)).max(0.0);
     }
 
     /// The standard deviation; null for too few numbers.

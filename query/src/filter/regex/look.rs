@@ -258,15 +258,15 @@ impl Run<'_> {
                 Some(State::Character(..)) => reached.list.push(state),
                 Some(State::Either(a, b)) => waiting.extend([*b, *a]),
                 Some(State::Assert(look, next)) if self.holds(*look, place) => waiting.push(*next),
-                Some(State::Around(index, next)) => {
-                    if self.answers.get(*index).and_then(|answers| answers.get(place)) == Some(&true) {
-                        waiting.push(*next);
-                    }
-                }
+                Some(State::Around(index, next)) if self.answered(*index, place) => waiting.push(*next),
                 _ => {}
             }
         }
         complete
+    }
+
+    fn answered(&self, index: usize, place: usize) -> bool {
+        self.answers.get(index).and_then(|answers| answers.get(place)) == Some(&true)
     }
 
     fn holds(&self, look: Look, place: usize) -> bool {
