@@ -22,7 +22,6 @@ mod compare;
 mod computed;
 mod convert;
 mod date;
-mod misc;
 mod object;
 mod operand;
 mod path;
@@ -32,6 +31,7 @@ mod select;
 mod set;
 mod string;
 mod sum;
+mod surroundings;
 mod table;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -44,11 +44,7 @@ use storage::{ArrayBuilder, DocBuilder, RawDoc, Value, ValueRef};
 use crate::cx::Cx;
 use crate::error::{Error, Result};
 
-<<<<<<< HEAD
 pub(crate) use accumulate::infos as accumulators;
-=======
-pub use accumulate::accumulators;
->>>>>>> fe98bc6 (Pipelines: stages as a table, operators that pull in batches, bounds and spilling)
 pub(crate) use call::Call;
 pub use computed::Computed;
 pub(crate) use computed::truth;

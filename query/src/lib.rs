@@ -49,8 +49,7 @@ pub use db::{Db, Durable, Started, Work};
 pub use distinct::Distinct as DistinctValues;
 pub use error::{Code, Error, Fault, Result, number};
 pub use expr::{
-    Computed, Expr, FORMAT_CODES as DATE_FORMAT_CODES, FieldPath, OperatorInfo, accumulators,
-    operators as expression_operators,
+    Computed, Expr, FORMAT_CODES as DATE_FORMAT_CODES, FieldPath, OperatorInfo, operators as expression_operators,
 };
 pub use filter::Filter;
 pub use found::Found;

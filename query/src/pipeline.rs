@@ -152,7 +152,8 @@ impl Pipeline {
 
     /// Reads the stages of an inner pipeline.
     pub(crate) fn inner(value: ValueRef<'_>, reading: &Reading<'_>) -> Result<Pipeline> {
-        let list = value.as_array().ok_or_else(|| Error::mongo(TYPE_MISMATCH, "a pipeline must be an array of stages"))?;
+        let list =
+            value.as_array().ok_or_else(|| Error::mongo(TYPE_MISMATCH, "a pipeline must be an array of stages"))?;
         let wrong = || Error::mongo(TYPE_MISMATCH, "each stage of a pipeline must be a document");
         let docs = list.iter().map(|stage| stage.as_doc().ok_or_else(wrong)).collect::<Result<Vec<_>>>()?;
         Pipeline::read(&docs, reading)
@@ -203,7 +204,12 @@ impl Pipeline {
     ///
     /// # Errors
     /// Faults of inner pipelines that are opened at once.
-    pub fn build<'a>(&'a self, input: Box<dyn Operator + 'a>, source: &'a dyn Source, cx: &Cx<'_>) -> Result<Box<dyn Operator + 'a>> {
+    pub fn build<'a>(
+        &'a self,
+        input: Box<dyn Operator + 'a>,
+        source: &'a dyn Source,
+        cx: &Cx<'_>,
+    ) -> Result<Box<dyn Operator + 'a>> {
         self.stages.iter().try_fold(input, |input, stage| stage.build(input, source, cx))
     }
 
@@ -218,7 +224,10 @@ impl Pipeline {
                 _ => {}
             });
             if let Some(what) = missing {
-                return Err(Error::mongo(40218, format!("no stage before has found out the {what} that $meta asks for")));
+                return Err(Error::mongo(
+                    40218,
+                    format!("no stage before has found out the {what} that $meta asks for"),
+                ));
             }
             match stage {
                 Stage::Match(stage) => text |= stage.finds_text(),

@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 use crate::expr::{accumulators, operators as expression_operators};
 use crate::filter::{FIELD_OPERATORS, SCHEMA_KEYWORDS, TOP_OPERATORS};
+use crate::pipeline::STAGES;
 use crate::project::PROJECTION_OPERATORS;
 use crate::update::UPDATE_OPERATORS;
 
@@ -40,6 +41,9 @@ pub fn operators_page() -> String {
     expressions.sort_by_key(|row| row.name);
     section(&mut page, "In an expression", &["operator", "since", "value"], {
         expressions.iter().map(|row| dated(row.name, row.since, row.help))
+    });
+    section(&mut page, "Stages of a pipeline", &["stage", "since", "meaning"], {
+        STAGES.iter().map(|row| dated(row.name, row.since, row.help))
     });
     section(&mut page, "Accumulators of `$group` and its like", &["operator", "since", "value"], {
         accumulators().map(|row| dated(row.name, row.since, row.help))

@@ -9,10 +9,6 @@ mod tally;
 
 use storage::{RawDoc, ValueRef};
 
-<<<<<<< HEAD
-=======
-use super::{Expr, OperatorInfo};
->>>>>>> fe98bc6 (Pipelines: stages as a table, operators that pull in batches, bounds and spilling)
 use super::read::Reading;
 use super::{Expr, OperatorInfo};
 use crate::cx::Cx;
@@ -89,13 +85,8 @@ const ACCUMULATORS: &[AccumulatorOp] = &[
     row("$topN", Kind::TopN, 52, "the values of the first n documents by a sort order"),
 ];
 
-<<<<<<< HEAD
 /// What the docs tell of every accumulator.
 pub(crate) fn infos() -> impl Iterator<Item = OperatorInfo> {
-=======
-/// Every accumulator, for the docs.
-pub fn accumulators() -> impl Iterator<Item = OperatorInfo> {
->>>>>>> fe98bc6 (Pipelines: stages as a table, operators that pull in batches, bounds and spilling)
     ACCUMULATORS.iter().map(|op| OperatorInfo { name: op.name, since: op.since, help: op.help })
 }
 

@@ -2,8 +2,8 @@
 
 use super::call::Op;
 use super::{
-    accumulate, arith, array, bits, boolean, compare, convert, date, misc, object, regex, select, set, string, trig,
-    variable,
+    accumulate, arith, array, bits, boolean, compare, convert, date, object, regex, select, set, string, surroundings,
+    trig, variable,
 };
 
 /// What the docs tell of an operator.
@@ -26,7 +26,7 @@ const FAMILIES: &[&[Op]] = &[
     compare::OPS,
     convert::OPS,
     date::OPS,
-    misc::OPS,
+    surroundings::OPS,
     object::OPS,
     regex::OPS,
     select::OPS,

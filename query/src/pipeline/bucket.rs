@@ -2,17 +2,17 @@
 
 use storage::{RawArray, Value, ValueRef, compare_with};
 
+use super::Stage;
 use super::group::{Group, Key, counter, read_field};
 use super::sort::Sorting;
-use super::Stage;
 use crate::error::{Error, Result};
 use crate::expr::{Expr, Reading};
 use crate::sort::Sort;
 
 pub(super) fn read(value: ValueRef<'_>, reading: &Reading<'_>) -> Result<Vec<Stage>> {
-    let doc = value.as_doc().ok_or_else(|| {
-        Error::mongo(40201, format!("$bucket takes a document, but got {}", value.kind().name()))
-    })?;
+    let doc = value
+        .as_doc()
+        .ok_or_else(|| Error::mongo(40201, format!("$bucket takes a document, but got {}", value.kind().name())))?;
     let (mut by, mut borders, mut default, mut fields) = (None, None, None, None);
     for (name, value) in doc.iter() {
         match name {
@@ -53,7 +53,10 @@ pub(super) fn read_by(stage: &str, value: ValueRef<'_>, number: i32, reading: &R
     };
     match computed {
         true => reading.expr(value),
-        false => Err(Error::mongo(number, format!("'groupBy' of {stage} must be a path that starts with '$', or an expression"))),
+        false => Err(Error::mongo(
+            number,
+            format!("'groupBy' of {stage} must be a path that starts with '$', or an expression"),
+        )),
     }
 }
 
@@ -64,7 +67,8 @@ pub(super) fn read_output(
     number: i32,
     reading: &Reading<'_>,
 ) -> Result<Vec<(Box<str>, crate::expr::accumulate::Accumulator)>> {
-    let wrong = || Error::mongo(number, format!("'output' of {stage} must be a document, but is {}", value.kind().name()));
+    let wrong =
+        || Error::mongo(number, format!("'output' of {stage} must be a document, but is {}", value.kind().name()));
     let doc = value.as_doc().ok_or_else(wrong)?;
     let read = |(name, value): (&str, ValueRef<'_>)| match name {
         "_id" => Err(Error::mongo(15948, format!("'output' of {stage} must not set _id"))),
@@ -83,15 +87,17 @@ fn read_borders(value: ValueRef<'_>, reading: &Reading<'_>) -> Result<Vec<Value>
     let list: RawArray<'_> = value.as_array().ok_or_else(|| {
         Error::mongo(40200, format!("'boundaries' of $bucket must be an array, but is {}", value.kind().name()))
     })?;
-    let borders =
-        list.iter().map(|border| constant(border, reading, 40191, "a border")).collect::<Result<Vec<_>>>()?;
+    let borders = list.iter().map(|border| constant(border, reading, 40191, "a border")).collect::<Result<Vec<_>>>()?;
     if borders.len() < 2 {
         return Err(Error::mongo(40192, format!("$bucket needs at least 2 borders, but got {}", borders.len())));
     }
     for (left, right) in borders.iter().zip(borders.iter().skip(1)) {
         if left.kind().rank() != right.kind().rank() {
             let (left, right) = (left.kind().name(), right.kind().name());
-            return Err(Error::mongo(40193, format!("the borders of $bucket must be of one type, not {left} and {right}")));
+            return Err(Error::mongo(
+                40193,
+                format!("the borders of $bucket must be of one type, not {left} and {right}"),
+            ));
         }
         if compare_with(left.as_ref(), right.as_ref(), reading.cx.collation).is_ge() {
             return Err(Error::mongo(40194, "the borders of $bucket must rise"));

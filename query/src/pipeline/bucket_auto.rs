@@ -3,11 +3,11 @@
 use storage::key::{self, Direction};
 use storage::{Doc, DocBuilder, RawDoc, Value, ValueRef, compare_with};
 
+use super::Stage;
 use super::bucket::{read_by, read_output};
 use super::group::counter;
 use super::operator::{BATCH, Blocking, Item, Operator, each};
 use super::sort::Sorter;
-use super::Stage;
 use crate::cx::Cx;
 use crate::error::{Error, Result};
 use crate::expr::accumulate::{Accumulator, Tally};
@@ -25,9 +25,9 @@ pub(crate) struct BucketAuto {
 }
 
 pub(super) fn read(value: ValueRef<'_>, reading: &Reading<'_>) -> Result<Vec<Stage>> {
-    let doc = value.as_doc().ok_or_else(|| {
-        Error::mongo(40240, format!("$bucketAuto takes a document, but got {}", value.kind().name()))
-    })?;
+    let doc = value
+        .as_doc()
+        .ok_or_else(|| Error::mongo(40240, format!("$bucketAuto takes a document, but got {}", value.kind().name())))?;
     let (mut by, mut buckets, mut fields, mut granularity) = (None, None, Vec::new(), None);
     for (name, value) in doc.iter() {
         match name {
@@ -55,7 +55,8 @@ fn read_buckets(value: ValueRef<'_>) -> Result<u64> {
         return Err(Error::mongo(40241, "'buckets' of $bucketAuto must be a number"));
     }
     let whole = value.as_i64().and_then(|count| i32::try_from(count).ok());
-    let whole = whole.ok_or_else(|| Error::mongo(40242, "'buckets' of $bucketAuto must be a whole number in the range of int"))?;
+    let whole = whole
+        .ok_or_else(|| Error::mongo(40242, "'buckets' of $bucketAuto must be a whole number in the range of int"))?;
     match u64::try_from(whole) {
         Ok(count @ 1..) => Ok(count),
         _ => Err(Error::mongo(40243, format!("'buckets' of $bucketAuto must be above 0, but is {whole}"))),
@@ -97,7 +98,9 @@ impl BucketAuto {
         match number {
             None => Err(Error::mongo(40258, "'granularity' of $bucketAuto is for numbers only")),
             Some(number) if number.is_nan() => Err(Error::mongo(40259, "'granularity' of $bucketAuto is not for NaN")),
-            Some(number) if number < 0.0 => Err(Error::mongo(40260, "'granularity' of $bucketAuto is for numbers not below 0")),
+            Some(number) if number < 0.0 => {
+                Err(Error::mongo(40260, "'granularity' of $bucketAuto is for numbers not below 0"))
+            }
             Some(_) => Ok(()),
         }
     }
@@ -168,7 +171,9 @@ impl BucketAuto {
         }
         bucket.max = match (self.granularity, &next) {
             // A border of 0 would leave the bucket empty, as upper borders are exclusive.
-            (Some(granularity), Some((value, _))) if edge.as_ref().as_f64() == Some(0.0) => granularity.below(value.as_ref()),
+            (Some(granularity), Some((value, _))) if edge.as_ref().as_f64() == Some(0.0) => {
+                granularity.below(value.as_ref())
+            }
             (None, Some((value, _))) => value.clone(),
             _ => edge,
         };

@@ -22,14 +22,17 @@ pub(super) fn read(value: ValueRef<'_>, _: &Reading<'_>) -> Result<Vec<Stage>> {
         name if name.contains('.') => return fault(40160, "must not contain a dot"),
         _ => {}
     }
-    let counted = Group { key: Key::Value(Expr::constant(Some(storage::Value::Null))), fields: vec![group::counter(name)] };
+    let counted =
+        Group { key: Key::Value(Expr::constant(Some(storage::Value::Null))), fields: vec![group::counter(name)] };
     Ok(vec![Stage::Group(counted), Stage::Reshape(Reshape::Project(Projection::without(["_id"])?))])
 }
 
 pub(super) fn read_sort_by_count(value: ValueRef<'_>, reading: &Reading<'_>) -> Result<Vec<Stage>> {
     match value {
         ValueRef::String(text) if text.starts_with('$') => {}
-        ValueRef::String(_) => return Err(Error::mongo(40148, "$sortByCount takes a field path: it must start with '$'")),
+        ValueRef::String(_) => {
+            return Err(Error::mongo(40148, "$sortByCount takes a field path: it must start with '$'"));
+        }
         ValueRef::Document(doc) if doc.iter().next().is_some_and(|(name, _)| name.starts_with('$')) => {}
         ValueRef::Document(_) => {
             return Err(Error::mongo(40147, "$sortByCount takes a document with an operator, not one with fields"));

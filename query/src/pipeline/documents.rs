@@ -37,7 +37,9 @@ impl Documents {
             storable(value)?;
             match value.to_value() {
                 Value::Document(doc) => Ok(doc),
-                other => Err(Error::mongo(40228, format!("$documents takes documents, but one is {}", other.kind().name()))),
+                other => {
+                    Err(Error::mongo(40228, format!("$documents takes documents, but one is {}", other.kind().name())))
+                }
             }
         };
         list.iter().map(doc).collect()

@@ -44,7 +44,8 @@ fn read_one(name: &str, value: ValueRef<'_>, reading: &Reading<'_>) -> Result<Pi
     })?;
     for stage in list.iter() {
         let stage = stage.as_doc().filter(|stage| !stage.is_empty());
-        let stage = stage.ok_or_else(|| Error::mongo(40171, format!("each stage of '{name}' in $facet must be a document")))?;
+        let stage =
+            stage.ok_or_else(|| Error::mongo(40171, format!("each stage of '{name}' in $facet must be a document")))?;
         if let Some((stage, _)) = stage.iter().next()
             && REFUSED.contains(&stage)
         {

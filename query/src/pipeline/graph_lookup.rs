@@ -31,7 +31,9 @@ pub(crate) struct GraphLookup {
 
 pub(super) fn read(value: ValueRef<'_>, reading: &Reading<'_>) -> Result<Vec<Stage>> {
     let fault = |message: String| Error::mongo(FAILED_TO_PARSE, message);
-    let doc = value.as_doc().ok_or_else(|| fault(format!("$graphLookup takes a document, but got {}", value.kind().name())))?;
+    let doc = value
+        .as_doc()
+        .ok_or_else(|| fault(format!("$graphLookup takes a document, but got {}", value.kind().name())))?;
     let from = doc.get("from").ok_or_else(|| fault("$graphLookup needs 'from'".to_owned()))?;
     let from = from.as_str().ok_or_else(|| fault("'from' of $graphLookup must be a string".to_owned()))?;
     check_collection(from)?;
@@ -71,7 +73,12 @@ struct Draft {
 impl Draft {
     fn argument(&mut self, name: &str, value: ValueRef<'_>, reading: &Reading<'_>) -> Result<()> {
         let path = || {
-            let wrong = || Error::mongo(40103, format!("'{name}' of $graphLookup must be a string, but is {}", value.kind().name()));
+            let wrong = || {
+                Error::mongo(
+                    40103,
+                    format!("'{name}' of $graphLookup must be a string, but is {}", value.kind().name()),
+                )
+            };
             let text = value.as_str().ok_or_else(wrong)?;
             if text.is_empty() { Ok(None) } else { FieldPath::parse(text).map(Some) }
         };
@@ -80,7 +87,8 @@ impl Draft {
             "startWith" => self.start = Some(reading.expr(value)?),
             "maxDepth" => self.depth_max = Some(read_depth(value)?),
             "restrictSearchWithMatch" => {
-                let wrong = || Error::mongo(40185, "'restrictSearchWithMatch' of $graphLookup must be a filter: a document");
+                let wrong =
+                    || Error::mongo(40185, "'restrictSearchWithMatch' of $graphLookup must be a filter: a document");
                 self.restrict = Some(Filter::parse(value.as_doc().ok_or_else(wrong)?, reading.cx)?);
             }
             "connectFromField" => self.connect_from = path()?,
@@ -125,7 +133,13 @@ impl GraphLookup {
 
     /// Every document that is reached, breadth first.
     fn reached(&self, item: &Item, source: &dyn Source, cx: &Cx<'_>) -> Result<Vec<Doc>> {
-        let mut search = Search { lookup: self, found: Vec::new(), met: HashSet::new(), asked: HashSet::new(), memory: Memory::of("$graphLookup") };
+        let mut search = Search {
+            lookup: self,
+            found: Vec::new(),
+            met: HashSet::new(),
+            asked: HashSet::new(),
+            memory: Memory::of("$graphLookup"),
+        };
         let start = self.start.eval(item.doc.raw(), cx)?;
         let mut frontier = match start.as_ref() {
             Some(ValueRef::Array(list)) => search.fresh(list.iter().map(ValueRef::to_value), cx),
@@ -174,7 +188,9 @@ impl Search<'_> {
             if !self.met.insert(id) {
                 return Ok(());
             }
-            self.memory.take(ITEM_BYTES + bytes + item.doc.as_bytes().len(), cx).map_err(|fault| Error { number: 40099, ..fault })?;
+            self.memory
+                .take(ITEM_BYTES + bytes + item.doc.as_bytes().len(), cx)
+                .map_err(|fault| Error { number: 40099, ..fault })?;
             let values = local_values(item.doc.raw(), &self.lookup.connect_from);
             next.extend(self.fresh(values.into_iter(), cx));
             self.found.push(self.lookup.with_depth(item.doc, depth));

@@ -56,7 +56,8 @@ fn read_key(value: ValueRef<'_>, reading: &Reading<'_>) -> Result<Key> {
     let mut fields = Vec::new();
     for (name, value) in doc.iter() {
         if name.starts_with('$') || matches!(value, ValueRef::Bool(_)) || value.kind().is_number() {
-            let message = format!("the field '{name}' of _id in $group must be an expression; use $literal for a number");
+            let message =
+                format!("the field '{name}' of _id in $group must be an expression; use $literal for a number");
             return Err(Error::mongo(17390, message));
         }
         check_field_name(name)?;
@@ -103,9 +104,14 @@ impl Key {
             }
             Key::Range { value, borders, default } => {
                 let value = value.eval(doc, cx)?;
-                range_of(&value, borders, cx).or(default.as_ref().map(Value::as_ref)).map(Computed::Ref).ok_or_else(|| {
-                    Error::mongo(40066, "a value lies outside of all borders of $bucket; give a default for such values")
-                })
+                range_of(&value, borders, cx).or(default.as_ref().map(Value::as_ref)).map(Computed::Ref).ok_or_else(
+                    || {
+                        Error::mongo(
+                            40066,
+                            "a value lies outside of all borders of $bucket; give a default for such values",
+                        )
+                    },
+                )
             }
         }
     }

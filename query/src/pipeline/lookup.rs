@@ -51,7 +51,8 @@ struct Inner {
 
 pub(super) fn read(value: ValueRef<'_>, reading: &Reading<'_>) -> Result<Vec<Stage>> {
     let fault = |message: String| Error::mongo(FAILED_TO_PARSE, message);
-    let doc = value.as_doc().ok_or_else(|| fault(format!("$lookup takes a document, but got {}", value.kind().name())))?;
+    let doc =
+        value.as_doc().ok_or_else(|| fault(format!("$lookup takes a document, but got {}", value.kind().name())))?;
     let mut draft = Draft::default();
     for (name, value) in doc.iter() {
         draft.argument(name, value)?;
@@ -98,7 +99,8 @@ impl<'v> Draft<'v> {
     fn argument(&mut self, name: &str, value: ValueRef<'v>) -> Result<()> {
         let kind = value.kind().name();
         let fault = |message: String| Error::mongo(FAILED_TO_PARSE, message);
-        let text = || value.as_str().ok_or_else(|| fault(format!("'{name}' of $lookup must be a string, but is {kind}")));
+        let text =
+            || value.as_str().ok_or_else(|| fault(format!("'{name}' of $lookup must be a string, but is {kind}")));
         match name {
             "pipeline" => self.pipeline = Some(value),
             "let" => {
@@ -164,7 +166,10 @@ impl Lookup {
         for (place, doc) in found.iter().enumerate() {
             list.put_at(place, ValueRef::Document(doc.raw()));
             if list.len() > storage::limits::DOC_BYTES_MAX {
-                let message = format!("the documents that $lookup found for one document take more than {} bytes", storage::limits::DOC_BYTES_MAX);
+                let message = format!(
+                    "the documents that $lookup found for one document take more than {} bytes",
+                    storage::limits::DOC_BYTES_MAX
+                );
                 return Err(Error::mongo(4568, message).with_code(Code::TooLarge));
             }
         }
@@ -333,7 +338,13 @@ struct Table {
 }
 
 impl Table {
-    fn open(source: &dyn Source, from: &str, equality: &Equality, values: Option<Vec<Value>>, cx: &Cx<'_>) -> Result<Table> {
+    fn open(
+        source: &dyn Source,
+        from: &str,
+        equality: &Equality,
+        values: Option<Vec<Value>>,
+        cx: &Cx<'_>,
+    ) -> Result<Table> {
         let path = equality.foreign.clone();
         let filter = values.map(|values| {
             let members = Members::new(values, Vec::new(), cx.collation);
@@ -395,4 +406,3 @@ impl Table {
         Ok(places)
     }
 }
-

@@ -22,9 +22,9 @@ pub(super) fn read(value: ValueRef<'_>, reading: &Reading<'_>) -> Result<Vec<Sta
     }
     let cx = reading.cx.with_variables(&variables);
     // Field paths lead from the level at hand, $$ROOT stays the whole document.
-    let redact = reading.with_cx(&cx).within(&["CURRENT"], |reading, level| {
-        Ok(Redact { decide: reading.expr(value)?, level })
-    })?;
+    let redact = reading
+        .with_cx(&cx)
+        .within(&["CURRENT"], |reading, level| Ok(Redact { decide: reading.expr(value)?, level }))?;
     Ok(vec![Stage::Redact(redact)])
 }
 
@@ -74,7 +74,14 @@ impl Redact {
         Ok(())
     }
 
-    fn value(&self, root: RawDoc<'_>, name: &str, value: ValueRef<'_>, cx: &Cx<'_>, out: &mut DocBuilder) -> Result<()> {
+    fn value(
+        &self,
+        root: RawDoc<'_>,
+        name: &str,
+        value: ValueRef<'_>,
+        cx: &Cx<'_>,
+        out: &mut DocBuilder,
+    ) -> Result<()> {
         cx.tick()?;
         match value {
             ValueRef::Array(array) => {

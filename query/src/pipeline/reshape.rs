@@ -89,6 +89,9 @@ fn replaced(expr: &Expr, doc: RawDoc<'_>, cx: &Cx<'_>) -> Result<Doc> {
     computed.as_ref().map_or(Ok(()), storable)?;
     match computed.into_value() {
         Some(Value::Document(doc)) => Ok(doc),
-        _ => Err(Error::mongo(40228, format!("the new root must be a document, but is {kind}; use $ifNull for a default"))),
+        _ => Err(Error::mongo(
+            40228,
+            format!("the new root must be a document, but is {kind}; use $ifNull for a default"),
+        )),
     }
 }

@@ -73,7 +73,9 @@ impl Change {
             Change::Insert(doc) => docs.push(doc),
             Change::Replace { id, doc } => {
                 let old = docs.iter_mut().find(|old| old.get("_id").is_some_and(|old| old == id.as_ref()));
-                old.map_or((), |old| *old = doc);
+                if let Some(old) = old {
+                    *old = doc;
+                }
             }
         }
     }

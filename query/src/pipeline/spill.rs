@@ -58,7 +58,8 @@ impl Writer {
     /// Appends a record of a key and a document.
     pub fn put(&mut self, key: &[u8], doc: &Doc) -> Result<()> {
         for part in [key, doc.as_bytes()] {
-            let length = u32::try_from(part.len()).map_err(|_| Error::new(Code::Internal, "a record is too long to spill"))?;
+            let length =
+                u32::try_from(part.len()).map_err(|_| Error::new(Code::Internal, "a record is too long to spill"))?;
             self.buffer.extend_from_slice(&length.to_le_bytes());
             self.buffer.extend_from_slice(part);
         }

@@ -36,13 +36,17 @@ pub(super) fn read(value: ValueRef<'_>, reading: &Reading<'_>) -> Result<Vec<Sta
             }
         }
         other => {
-            let message = format!("$unionWith takes a collection's name or a document, but got {}", other.kind().name());
+            let message =
+                format!("$unionWith takes a collection's name or a document, but got {}", other.kind().name());
             return Err(Error::mongo(FAILED_TO_PARSE, message));
         }
     }
     let pipeline = pipeline.unwrap_or(Pipeline { stages: Vec::new() });
     if from.is_none() && !pipeline.brings_documents() {
-        return Err(Error::mongo(FAILED_TO_PARSE, "$unionWith needs 'coll', or a pipeline that starts with $documents"));
+        return Err(Error::mongo(
+            FAILED_TO_PARSE,
+            "$unionWith needs 'coll', or a pipeline that starts with $documents",
+        ));
     }
     let (lead, pipeline) = pipeline.split();
     Ok(vec![Stage::Union(Union { from, lead, pipeline })])
@@ -108,4 +112,3 @@ impl Operator for Chain<'_> {
         self.other.as_mut().map_or(Ok(false), |other| other.next_batch(cx, out))
     }
 }
-

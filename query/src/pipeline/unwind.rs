@@ -24,7 +24,12 @@ pub(super) fn read(value: ValueRef<'_>, _: &Reading<'_>) -> Result<Vec<Stage>> {
                 unwind.option(name, value)?;
             }
         }
-        _ => return Err(Error::mongo(15981, format!("$unwind takes a path or a document, but got {}", value.kind().name()))),
+        _ => {
+            return Err(Error::mongo(
+                15981,
+                format!("$unwind takes a path or a document, but got {}", value.kind().name()),
+            ));
+        }
     }
     let path = unwind.path.filter(|path| !path.is_empty());
     let path = path.ok_or_else(|| Error::mongo(28812, "$unwind needs a path"))?;
@@ -50,7 +55,10 @@ impl<'v> Draft<'v> {
                 return Err(Error::mongo(28809, "'preserveNullAndEmptyArrays' of $unwind must be true or false"));
             }
             ("includeArrayIndex", ValueRef::String(index)) if index.starts_with('$') => {
-                return Err(Error::mongo(28822, "'includeArrayIndex' of $unwind names a field: it must not start with '$'"));
+                return Err(Error::mongo(
+                    28822,
+                    "'includeArrayIndex' of $unwind names a field: it must not start with '$'",
+                ));
             }
             ("includeArrayIndex", ValueRef::String(index)) if !index.is_empty() => self.index = Some(index),
             ("includeArrayIndex", _) => {

@@ -181,7 +181,7 @@ impl Ranked {
         self.arrived += 1;
         let full = self.kept.len() >= self.count;
         let entry = Entry { key, arrival: self.arrived, descending: self.descending, value: Value::Null };
-        if full && self.kept.peek().is_none_or(|worst| entry.order(worst).is_ge()) {
+        if full && self.kept.peek().is_none_or(|worst| entry.cmp(worst).is_ge()) {
             return 0;
         }
         let freed = if full { self.kept.pop().map_or(0, |worst| worst.bytes()) } else { 0 };
@@ -194,7 +194,7 @@ impl Ranked {
     /// The values, best first.
     pub fn finish(&self) -> Result<Value> {
         let mut kept: Vec<&Entry> = self.kept.iter().collect();
-        kept.sort_by(|a, b| if self.turned { b.order(a) } else { a.order(b) });
+        kept.sort_by(|a, b| if self.turned { b.cmp(a) } else { a.cmp(b) });
         if self.single {
             return Ok(kept.first().map_or(Value::Null, |entry| entry.value.clone()));
         }
