@@ -13,7 +13,7 @@ use std::pin::Pin;
 use query::{Caller, Code, Command, Error, Reply, Result, Session};
 
 use crate::app::App;
-use crate::wire::answer::Answer;
+use crate::wire::answer::{Answer, wx_answer};
 use crate::wire::codes::Dialect;
 use crate::wire::ejson::Reader;
 use crate::wire::members::Members;
@@ -48,6 +48,14 @@ pub enum Run {
     /// It is not offered; the text is the code that fits.
     Missing(&'static str),
 }
+
+/// An action that is carried out by this function.
+macro_rules! here {
+    ($run:path) => {
+        $crate::action::Run::Here(|call| Box::pin($run(call)))
+    };
+}
+use here;
 
 /// An answer on its way.
 pub type Answering<'c> = Pin<Box<dyn Future<Output = Result<Vec<u8>>> + Send + 'c>>;
@@ -84,7 +92,14 @@ pub struct Call<'c> {
     pub key: Option<&'c str>,
 }
 
-impl Call<'_> {
+impl<'c> Call<'c> {
+    /// A call of whatever its members name.
+    pub fn new(app: &'c App, session: Session, members: &'c Members<'c>, origin: Origin<'c>) -> Call<'c> {
+        let reader = Reader::new(session.now);
+        let Origin { request_id, dialect, base_url, key } = origin;
+        Call { app, session, members, reader, request_id, dialect, base_url, key }
+    }
+
     /// Carries out a command for the caller.
     ///
     /// # Errors
@@ -93,9 +108,53 @@ impl Call<'_> {
         self.app.run(&self.session, command).await
     }
 
-    /// An answer with nothing in it yet.
+    /// Carries out the action of a name, for whoever the session belongs to.
+    ///
+    /// # Errors
+    /// `NotSupported` for an unknown action, and as for [`Call::carry_out`].
+    pub async fn perform(self, name: &str) -> Result<Vec<u8>> {
+        let rows = if self.dialect == Dialect::Wx { database::wx::CALLS } else { ACTIONS };
+        let Some(row) = rows.iter().find(|row| row.name == name) else {
+            return Err(Error::new(Code::NotSupported, format!("there is no action {name:?}")));
+        };
+        self.carry_out(row).await
+    }
+
+    /// Carries out an action.
+    ///
+    /// # Errors
+    /// `PermissionDenied` where the caller may not call it, and what it meets.
+    pub async fn carry_out(mut self, row: &ActionRow) -> Result<Vec<u8>> {
+        if row.joins {
+            self.session.transaction = database::transaction::named(self.members)?;
+        }
+        if !row.gate.admits(&self.session.caller) {
+            return Err(Error::new(Code::PermissionDenied, format!("{} is for key pairs only", row.name)));
+        }
+        match &row.run {
+            Run::Here(run) => run(&self).await,
+            Run::Missing(code) => self.not_offered(row.name, code),
+        }
+    }
+
+    fn not_offered(&self, name: &str, code: &str) -> Result<Vec<u8>> {
+        let message = format!("{name} is not supported by this server");
+        if matches!(self.dialect, Dialect::Wx | Dialect::Rest) {
+            return Err(Error::new(Code::NotSupported, message));
+        }
+        let mut answer = self.answer();
+        answer.text("code", code);
+        answer.text("message", &message);
+        Ok(answer.finish())
+    }
+
+    /// An answer with nothing in it yet but what every one has.
     pub fn answer(&self) -> Answer {
-        Answer::new(self.request_id)
+        match self.dialect {
+            Dialect::Wx => wx_answer(0, "ok"),
+            Dialect::Rest => Answer::bare(),
+            _ => Answer::new(self.request_id),
+        }
     }
 }
 
@@ -107,47 +166,6 @@ impl Gate {
             Gate::Admin => matches!(caller, Caller::Admin),
         }
     }
-}
-
-/// Carries out the action that the members name, for whoever the session belongs to.
-///
-/// # Errors
-/// `NotSupported` for an unknown action, `PermissionDenied` where the caller may not call it, and what it meets.
-pub async fn perform(app: &App, mut session: Session, members: &Members<'_>, origin: Origin<'_>) -> Result<Vec<u8>> {
-    let name = members.needed_text("action")?;
-    let Some(row) = find(&name) else {
-        return Err(Error::new(Code::NotSupported, format!("there is no action {name:?}")));
-    };
-    if row.joins {
-        session.transaction = database::transaction::named(members)?;
-    }
-    if !row.gate.admits(&session.caller) {
-        return Err(Error::new(Code::PermissionDenied, format!("{name} is for key pairs only")));
-    }
-    let reader = Reader::new(session.now);
-    let Origin { request_id, dialect, base_url, key } = origin;
-    match &row.run {
-        Run::Here(run) => run(&Call { app, session, members, reader, request_id, dialect, base_url, key }).await,
-        Run::Missing(code) => Ok(not_offered(request_id, code, &name)),
-    }
-}
-
-fn not_offered(request_id: &str, code: &str, name: &str) -> Vec<u8> {
-    let mut answer = Answer::new(request_id);
-    answer.text("code", code);
-    answer.text("message", &format!("{name} is not supported by this server"));
-    answer.finish()
-}
-
-/// The action of a name.
-pub fn find(name: &str) -> Option<&'static ActionRow> {
-    ACTIONS.iter().find(|row| row.name == name)
-}
-
-macro_rules! here {
-    ($run:path) => {
-        Run::Here(|call| Box::pin($run(call)))
-    };
 }
 
 const fn row(name: &'static str, gate: Gate, run: Run, help: &'static str) -> ActionRow {

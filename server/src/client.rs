@@ -32,6 +32,12 @@ impl<'r> Claims<'r> {
     pub fn or_token(self, token: Option<&'r str>) -> Claims<'r> {
         Claims { token: filled(token).or(self.token), ..self }
     }
+
+    /// The id of the key pair that opened the session, if one did: what ends with the key must know it.
+    pub fn key_id(&self, session: &Session) -> Option<&'r str> {
+        let key = self.token.filter(|_| session.caller == Caller::Admin)?;
+        key.split_once('.').map(|(id, _)| id)
+    }
 }
 
 /// The session of a client's request.

@@ -4,7 +4,9 @@ pub mod admin;
 pub mod body;
 pub mod objects;
 pub mod own;
+pub mod rest;
 pub mod web;
+pub mod wx;
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -29,6 +31,9 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/web", any(web::call))
         .nest("/files", objects::routes())
         .route("/ws", any(socket::connect))
+        .route("/__wx__/jsoperatewxdata", any(wx::call))
+        .route("/wxa-qbase/jsoperatewxdata", any(wx::call))
+        .route("/v1/{*path}", any(rest::call))
         .nest("/waferdb/v1", own::guarded(app.clone()))
         .with_state(app)
         .fallback(nothing)

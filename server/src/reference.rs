@@ -3,7 +3,8 @@
 use query::reference::{MADE_FROM_CODE, code, section};
 use query::{Code, Fault, Limits};
 
-use crate::action::{ACTIONS, Gate, Run};
+use crate::action::database::{rest, wx};
+use crate::action::{ACTIONS, ActionRow, Gate, Run};
 use crate::config::Config;
 use crate::wire::codes::{Dialect, spell};
 use crate::wire::ejson::WRAPPERS;
@@ -12,22 +13,23 @@ use crate::wire::ejson::WRAPPERS;
 pub fn actions_page() -> String {
     let mut page = format!(
         "# Actions\n\n{MADE_FROM_CODE}\n\nServer SDKs call `/admin`, client SDKs `/web`; both name an action in the \
-         body. What a caller may reach is decided by the rules; *keys* marks actions that only key pairs may call at \
-         all.\n"
+         body. `wx.cloud` has calls of its own, and newer client SDKs a REST interface. What a caller may reach is \
+         decided by the rules; *keys* marks actions that only key pairs may call at all.\n"
     );
-    let row = |action: &crate::action::ActionRow| {
-        let callers = if action.gate == Gate::Admin { "keys" } else { "all" };
-        let state = match action.run {
-            Run::Here(_) => "yes".to_owned(),
-            Run::Missing(answer) => format!("no: {}", code(answer)),
-        };
-        vec![code(action.name), state, callers.to_owned(), action.help.to_owned()]
-    };
-    section(&mut page, "Actions", &["action", "offered", "callers", "what it does"], ACTIONS.iter().map(row));
+    let heads = ["action", "offered", "callers", "what it does"];
+    section(&mut page, "Actions on `/admin` and `/web`", &heads, ACTIONS.iter().map(action));
+    section(&mut page, "Calls of `wx.cloud` on `/__wx__/jsoperatewxdata`", &heads, wx::CALLS.iter().map(action));
+    section(&mut page, &format!("REST interface behind `{}`", rest::BASE), &heads, rest::CALLS.iter().map(action));
     section(&mut page, "Values in Extended JSON", &["wrapper", "what stands in it"], {
         WRAPPERS.iter().map(|(name, content)| vec![code(name), (*content).to_owned()])
     });
     page
+}
+
+fn action(row: &ActionRow) -> Vec<String> {
+    let callers = if row.gate == Gate::Admin { "keys" } else { "all" };
+    let offered = if matches!(row.run, Run::Here(_)) { "yes" } else { "no" };
+    vec![code(row.name), offered.to_owned(), callers.to_owned(), row.help.to_owned()]
 }
 
 /// `docs/errors.md`: every code, how each dialect spells it, what causes it and what helps.

@@ -3,8 +3,10 @@
 mod hostile;
 mod own;
 mod replay;
+mod rest;
 mod sdk;
 mod web;
+mod wx;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

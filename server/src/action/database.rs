@@ -1,7 +1,9 @@
 //! Database actions of the second wire generation: parameters become commands, replies become answers.
 
 pub mod first;
+pub mod rest;
 pub mod transaction;
+pub mod wx;
 
 use query::insert::Names;
 use query::{Aggregate, Change, Command, Delete, Find, FindAndModify, Insert, Reply, Result, Update, Updated};
@@ -11,6 +13,7 @@ use storage::{Doc, DocBuilder, Value, ValueRef};
 
 use super::{Call, unexpected};
 use crate::wire::answer::Answer;
+use crate::wire::codes::Dialect;
 use crate::wire::ejson::Reader;
 use crate::wire::members::Members;
 
@@ -173,7 +176,8 @@ fn put_updated(data: &mut Answer, updated: &Updated, id_names: &[&str]) {
 }
 
 fn collection(call: &Call<'_>) -> Result<String> {
-    call.members.needed_text("collectionName").map(|name| name.into_owned())
+    let member = if call.dialect == Dialect::Wx { "collection_name" } else { "collectionName" };
+    call.members.needed_text(member).map(|name| name.into_owned())
 }
 
 /// Absent, `""` and `{}` all mean everything.
@@ -188,7 +192,8 @@ fn needed_document(call: &Call<'_>, name: &str) -> Result<Doc> {
 
 /// Is the call about one document by its id?
 fn is_one(members: &Members<'_>) -> bool {
-    members.text("queryType").is_ok_and(|text| text.as_deref() == Some("DOC"))
+    let named = members.text("queryType").is_ok_and(|text| text.as_deref() == Some("DOC"));
+    named || members.count("query_type").is_ok_and(|number| number == Some(1))
 }
 
 fn read_find(call: &Call<'_>) -> Result<Find> {
@@ -217,12 +222,14 @@ fn read_update(call: &Call<'_>, change: Change) -> Result<Update> {
     })
 }
 
-/// A document of paths and directions (second generation), or a list of `{field, direction}` (first).
+/// A document of paths and directions (second generation), or a list of `{field, direction}` (first, and `wx.cloud`
+/// with numbers).
 fn read_sort(call: &Call<'_>) -> Result<Option<Doc>> {
     #[derive(Deserialize)]
-    struct By {
+    struct By<'b> {
         field: String,
-        direction: String,
+        #[serde(borrow)]
+        direction: &'b RawValue,
     }
     let is_list = call.members.inner_json("order")?.is_some_and(|text| text.starts_with('['));
     if !is_list {
@@ -230,11 +237,11 @@ fn read_sort(call: &Call<'_>) -> Result<Option<Doc>> {
     }
     let mut sort = DocBuilder::new();
     for item in call.members.items("order")? {
-        let by: By = read_json("order", item)?;
-        let direction = match by.direction.as_str() {
-            "asc" => 1,
-            "desc" => -1,
-            other => return Err(invalid(format!("`order`: expected `asc` or `desc`, found {other:?}"))),
+        let by: By<'_> = read_json("order", item)?;
+        let direction = match by.direction.get() {
+            "\"asc\"" | "0" => 1,
+            "\"desc\"" | "1" => -1,
+            other => return Err(invalid(format!("`order`: expected `asc` or `desc`, found {other}"))),
         };
         if let Some(fault) = storage::name_fault(&by.field) {
             return Err(invalid(format!("`order`: {fault}")));
@@ -252,9 +259,13 @@ fn read_aggregate(call: &Call<'_>) -> Result<Command> {
         return Err(invalid(format!("`stages`: {} stages, at most {stages_max} are allowed", stages.len())));
     }
     let pipeline = stages.into_iter().enumerate().map(|(index, stage)| read_stage(index, stage, &call.reader));
+    pipeline_command(call, pipeline.collect::<Result<_>>()?)
+}
+
+fn pipeline_command(call: &Call<'_>, pipeline: Vec<Doc>) -> Result<Command> {
     Ok(Command::Aggregate(Aggregate {
         collection: Some(collection(call)?),
-        pipeline: pipeline.collect::<Result<_>>()?,
+        pipeline,
         collation: None,
         variables: None,
         explain: false,
@@ -263,10 +274,10 @@ fn read_aggregate(call: &Call<'_>) -> Result<Command> {
 
 fn read_stage(index: usize, stage: &RawValue, reader: &Reader) -> Result<Doc> {
     #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
     struct Stage<'s> {
+        #[serde(alias = "stageKey")]
         stage_key: String,
-        #[serde(borrow)]
+        #[serde(borrow, alias = "stageValue")]
         stage_value: &'s RawValue,
     }
     let place = format!("stages[{index}]");

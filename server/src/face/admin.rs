@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Method, Request, Response, StatusCode, Uri, request}
 use query::{Caller, Code, Error, Result};
 
 use super::{body, json, report, unless_panicking};
-use crate::action::{self, Origin};
+use crate::action::{Call, Origin};
 use crate::app::App;
 use crate::auth::keypair::KeyPair;
 use crate::auth::{Incoming, authenticate};
@@ -51,14 +51,10 @@ async fn carry_out(
     check_env(app, &members, &pair)?;
     *collection = members.text("collectionName")?.map(Cow::into_owned);
     let session = app.session(pair.env, Caller::Admin);
+    let action = members.needed_text("action")?;
     let base_url = base_url(&app.config.public_urls, &head.headers);
-    action::perform(
-        app,
-        session,
-        &members,
-        Origin { request_id, dialect: Dialect::Admin, base_url, key: Some(&pair.id) },
-    )
-    .await
+    let origin = Origin { request_id, dialect: Dialect::Admin, base_url, key: Some(&pair.id) };
+    Call::new(app, session, &members, origin).perform(&action).await
 }
 
 fn read_members<'b>(headers: &HeaderMap, body: &'b [u8]) -> Result<Members<'b>> {

@@ -13,7 +13,7 @@ use query::{Error, Result};
 
 use super::admin::base_url;
 use super::{body, json, report, unless_panicking};
-use crate::action::{self, Origin};
+use crate::action::{Call, Origin};
 use crate::app::App;
 use crate::client::{Claims, session_of};
 use crate::wire::answer::sdk_refusal;
@@ -55,10 +55,10 @@ async fn carry_out(
     let token = members.text("access_token")?;
     let claims = Claims::bearing(env.as_deref(), &head.headers).or_token(token.as_deref());
     let session = session_of(app, &claims)?;
-    // A bare key is the id and the secret of a key pair with a dot between.
-    let key = claims.token.and_then(|token| token.split_once('.')).map(|(id, _)| id);
+    let action = members.needed_text("action")?;
     let base_url = base_url(&app.config.public_urls, &head.headers);
-    action::perform(app, session, &members, Origin { request_id, dialect: Dialect::Web, base_url, key }).await
+    let origin = Origin { request_id, dialect: Dialect::Web, base_url, key: claims.key_id(&session) };
+    Call::new(app, session, &members, origin).perform(&action).await
 }
 
 /// `env` of `?env=…`: names of environments need no decoding.

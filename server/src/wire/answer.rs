@@ -6,7 +6,7 @@
 use query::Error;
 use storage::{RawDoc, ValueRef};
 
-use super::codes::{Spelling, message};
+use super::codes::{Spelling, message, phrase};
 use super::ejson::{Form, Writer};
 
 /// An answer under construction: an object that is open at its end.
@@ -17,6 +17,11 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Begins an object.
+    pub fn bare() -> Answer {
+        Answer { out: vec![b'{'], empty: true }
+    }
+
     /// Begins an answer.
     pub fn new(request_id: &str) -> Answer {
         Answer::with_capacity(request_id, 128)
@@ -39,6 +44,12 @@ impl Answer {
 
     /// Adds a number.
     pub fn number(&mut self, name: &str, number: u64) {
+        self.name(name);
+        self.out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    }
+
+    /// Adds a number of either sign.
+    pub fn integer(&mut self, name: &str, number: i32) {
         self.name(name);
         self.out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
     }
@@ -72,15 +83,15 @@ impl Answer {
     }
 
     /// Adds documents as plain objects.
-    pub fn documents<'d>(&mut self, name: &str, docs: impl IntoIterator<Item = RawDoc<'d>>) {
-        self.list(name, docs, |out, doc| Writer::<0>::new(out, Form::Plain).document(doc));
+    pub fn documents<'d>(&mut self, name: &str, form: Form, docs: impl IntoIterator<Item = RawDoc<'d>>) {
+        self.list(name, docs, |out, doc| Writer::<0>::new(out, form).document(doc));
     }
 
     /// Adds documents as one text that holds a list of objects.
-    pub fn documents_text<'d>(&mut self, name: &str, docs: impl IntoIterator<Item = RawDoc<'d>>) {
+    pub fn documents_text<'d>(&mut self, name: &str, form: Form, docs: impl IntoIterator<Item = RawDoc<'d>>) {
         self.name(name);
         self.out.extend_from_slice(b"\"[");
-        separated(&mut self.out, docs, |out, doc| Writer::<1>::new(out, Form::Sdk).document(doc));
+        separated(&mut self.out, docs, |out, doc| Writer::<1>::new(out, form).document(doc));
         self.out.extend_from_slice(b"]\"");
     }
 
@@ -127,6 +138,43 @@ impl Answer {
         separated(&mut self.out, items, write);
         self.out.push(b']');
     }
+}
+
+/// The inner answer to `wx.cloud`, with what every one has; SDKs read the time that a call took, so it is there.
+pub fn wx_answer(number: i32, message: &str) -> Answer {
+    let mut answer = Answer::bare();
+    answer.object("baseresponse", |base| {
+        base.integer("errcode", number);
+        base.text("errmsg", message);
+        base.object("stat", |stat| stat.number("qbase_cost_time", 1));
+    });
+    answer
+}
+
+/// The answer that tells `wx.cloud` of an error.
+pub fn wx_refusal(spelling: Spelling, error: &Error, collection: Option<&str>) -> Vec<u8> {
+    wx_answer(spelling.number, &format!("{} | errMsg: {}", phrase(spelling.number), message(error, collection)))
+        .finish()
+}
+
+/// The whole answer to `wx.cloud`: the inner one as a text.
+pub fn wx_envelope(inner: &[u8]) -> Vec<u8> {
+    let mut answer = Answer::bare();
+    answer.object("base_resp", |base| {
+        base.integer("ret", 0);
+        base.text("err_msg", "");
+    });
+    answer.text("data", &String::from_utf8_lossy(inner));
+    answer.finish()
+}
+
+/// The answer that tells a REST caller of an error.
+pub fn rest_refusal(request_id: &str, code: &str, message: &str) -> Vec<u8> {
+    let mut answer = Answer::new(request_id);
+    answer.text("request_id", request_id);
+    answer.text("code", code);
+    answer.text("message", message);
+    answer.finish()
 }
 
 /// The answer that tells a server SDK of an error. `collection` is the name that the message may mention.
@@ -189,7 +237,7 @@ mod tests {
         let mut answer = Answer::new("r-1");
         answer.object("data", |data| {
             data.document_texts("texts", docs);
-            data.documents("plain", docs);
+            data.documents("plain", Form::Plain, docs);
             data.nested_texts("nested", docs);
             data.document_text("one", doc.raw());
             data.document_texts("none", []);

@@ -99,6 +99,26 @@ const fn wx(code: Code) -> i32 {
     }
 }
 
+/// The words that `wx.cloud` puts before a message, by number.
+pub const fn phrase(number: i32) -> &'static str {
+    match number {
+        -501_002 => "resource server timeout",
+        -501_003 => "exceed request limit",
+        -501_004 => "exceed concurrent request limit",
+        -501_005 => "invalid env",
+        -501_007 => "invalid parameters",
+        -501_010 => "invalid signature",
+        -501_012 => "unknown api",
+        -501_013 => "request too large",
+        -502_001 => "database request fail",
+        -502_002 => "database invalid command",
+        -502_003 => "database permission denied",
+        -502_004 => "database exceed collection limit",
+        -502_005 => "database collection not exists",
+        _ => "resource system error",
+    }
+}
+
 /// The status on `/v1`. Faults of the caller stay below 500, so that a proxy does not take them for ours.
 const fn rest(code: Code) -> u16 {
     match code {

@@ -67,6 +67,14 @@ impl<'b> Members<'b> {
         Ok(members)
     }
 
+    /// Adds a text that did not stand in the body but in the address.
+    ///
+    /// # Errors
+    /// `InvalidParam` where the name is given already.
+    pub fn add_text(&mut self, name: &str, text: &'b str) -> Result<()> {
+        self.push(Cow::Owned(name.to_owned()), Raw::Form { bytes: text.as_bytes(), file: false }).map_err(fault)
+    }
+
     /// All members in the sender's order.
     pub fn iter(&self) -> impl Iterator<Item = &Member<'b>> {
         self.0.iter()

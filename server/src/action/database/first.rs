@@ -19,7 +19,7 @@ pub async fn query(call: &Call<'_>) -> Result<Vec<u8>> {
     let (limit, offset) = (find.limit, find.skip);
     let docs = rows(call, Command::Find(find)).await?;
     let mut answer = call.answer();
-    answer.object("data", |data| data.documents("list", docs.iter().map(Doc::raw)));
+    answer.object("data", |data| data.documents("list", Form::Plain, docs.iter().map(Doc::raw)));
     if let Some(limit) = limit {
         let names = if call.dialect == Dialect::Web { ["limit", "offset"] } else { ["Limit", "Offset"] };
         names.iter().zip([limit, offset]).for_each(|(name, number)| answer.number(name, number));
@@ -69,7 +69,7 @@ pub async fn get_in_transaction(call: &Call<'_>) -> Result<Vec<u8>> {
     if call.dialect == Dialect::Web && find.limit.is_some() {
         let docs = rows(call, Command::Find(find)).await?;
         let mut answer = call.answer();
-        answer.documents_text("data", docs.iter().map(Doc::raw));
+        answer.documents_text("data", Form::Sdk, docs.iter().map(Doc::raw));
         return Ok(answer.finish());
     }
     if call.dialect == Dialect::Web && !by_id {

@@ -48,7 +48,11 @@ pub fn named(members: &Members<'_>) -> Result<Option<TransactionId>> {
     }
 }
 
-fn needed(members: &Members<'_>) -> Result<TransactionId> {
+/// The transaction that a request must name.
+///
+/// # Errors
+/// `TransactionMissing` where it names none.
+pub fn needed(members: &Members<'_>) -> Result<TransactionId> {
     named(members)?.ok_or_else(gone)
 }
 
