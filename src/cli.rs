@@ -81,6 +81,9 @@ pub struct Serve {
     /// Address under which callers reach this server through a proxy; may be given several times
     #[arg(long, env = "WAFERDB_PUBLIC_URL", value_name = "URL", value_delimiter = ',', hide_env = true)]
     pub public_url: Vec<String>,
+    /// Web origin whose pages may call; may be given several times [default: all]
+    #[arg(long, env = "WAFERDB_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', hide_env = true)]
+    pub allow_origin: Vec<String>,
     /// When a write counts as done
     #[arg(long, env = "WAFERDB_DURABILITY", value_enum, default_value = "synced", hide_env = true)]
     pub durability: Durability,

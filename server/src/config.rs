@@ -28,6 +28,8 @@ settings! {
     /// Addresses under which callers reach this server through proxies, with or without a path. Signatures cover the
     /// address that the caller wrote.
     public_urls: Vec<String> = Vec::new(), "none";
+    /// Web origins, such as `https://shop.example`, whose pages may call the client faces; without any all may.
+    origins: Vec<String> = Vec::new(), "all";
     /// Most connections at once; fewer where the process may not open so many files.
     connections_max: usize = 10_000, "10 000";
     /// How long a connection may idle between requests or take to send a request's head. SDKs never repeat a call

@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod body;
+mod cors;
 pub mod objects;
 pub mod own;
 pub mod rest;
@@ -15,12 +16,19 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::routing::any;
 use futures_util::FutureExt;
 use query::{Code, Error, Fault, Result};
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::SizeAbove;
+use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::app::App;
 use crate::realtime::socket;
+
+/// Answers shorter than this travel as they are, in bytes: packing them would cost more than it saves.
+const PACKED_BYTES_MIN: u64 = 4096;
 
 /// Every face, mounted.
 pub fn router(app: Arc<App>) -> Router {
@@ -28,15 +36,24 @@ pub fn router(app: Arc<App>) -> Router {
         // An SDK whose service address has no path calls the root.
         .route("/admin", any(admin::call))
         .route("/", any(admin::call))
-        .route("/web", any(web::call))
         .nest("/files", objects::routes())
         .route("/ws", any(socket::connect))
-        .route("/__wx__/jsoperatewxdata", any(wx::call))
-        .route("/wxa-qbase/jsoperatewxdata", any(wx::call))
-        .route("/v1/{*path}", any(rest::call))
+        .merge(clients(app.clone()))
         .nest("/waferdb/v1", own::guarded(app.clone()))
         .with_state(app)
         .fallback(nothing)
+}
+
+/// The faces that browsers and apps call: pages of other origins are let in, long texts travel packed.
+fn clients(app: Arc<App>) -> Router<Arc<App>> {
+    Router::new()
+        .route("/web", any(web::call))
+        .route("/__wx__/jsoperatewxdata", any(wx::call))
+        .route("/wxa-qbase/jsoperatewxdata", any(wx::call))
+        .route("/v1/{*path}", any(rest::call))
+        .layer(CompressionLayer::new().compress_when(SizeAbove::new(PACKED_BYTES_MIN)))
+        .layer(RequestDecompressionLayer::new())
+        .layer(from_fn_with_state(app, cors::allow))
 }
 
 /// The admin interface alone and without its token: for a process that holds the data folder itself.

@@ -5,6 +5,7 @@ mod own;
 mod replay;
 mod rest;
 mod sdk;
+mod transport;
 mod web;
 mod wx;
 

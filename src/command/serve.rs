@@ -46,6 +46,7 @@ async fn serve_until_told(place: &Place, serve: Serve) -> Result<()> {
     let config = Config {
         listen: serve.listen.clone(),
         public_urls: serve.public_url.clone(),
+        origins: serve.allow_origin.clone(),
         connections_max: serve.connections_max,
         ..Config::default()
     };
