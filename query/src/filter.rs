@@ -25,7 +25,7 @@ mod types;
 use storage::geo::{Near, Shape};
 use storage::{Collation, Path, Value};
 
-use crate::expr::Expr;
+use crate::expr::{Expr, FieldPath};
 
 pub use bits::{BitTest, Bits};
 pub use field::FIELD_OPERATORS;
@@ -169,6 +169,19 @@ impl Filter {
             Filter::Field(_, Pred::Not(inner)) if matches!(**inner, Pred::Never) => {}
             Filter::Field(path, _) => into.push(path.head()),
             _ => {}
+        }
+    }
+
+    /// Calls `found` with every path whose values decide, and with `None` where the whole document may.
+    pub(crate) fn paths(&self, found: &mut dyn FnMut(Option<&Path>)) {
+        match self {
+            Filter::And(members) | Filter::Or(members) | Filter::Nor(members) => {
+                members.iter().for_each(|member| member.paths(found));
+            }
+            Filter::Field(path, _) => found(Some(path)),
+            Filter::Expr(expr) => expr.fields(&mut |field| found(field.map(FieldPath::as_path))),
+            Filter::Schema(_) | Filter::Text(_) => found(None),
+            Filter::Sample(_) | Filter::Always(_) => {}
         }
     }
 

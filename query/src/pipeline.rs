@@ -16,14 +16,18 @@ mod bucket_auto;
 mod count;
 mod documents;
 mod facet;
+mod geo_near;
 mod graph_lookup;
 mod group;
 mod lookup;
 mod matching;
+mod merge;
+mod needs;
 mod operator;
 mod paging;
 mod redact;
 mod reshape;
+mod rewrite;
 mod sample;
 mod sort;
 mod source;
@@ -41,6 +45,7 @@ use crate::error::{Code, Error, Result};
 use crate::expr::{Expr, Late, Reading};
 use crate::sort::Meta;
 
+pub use geo_near::Nearness;
 pub use operator::{BATCH, Feed, Item, Operator, collect};
 pub use source::{Change, Lead, Source, VecSource};
 pub use spill::{MemorySpill, Spill, SpillFile};
@@ -70,6 +75,9 @@ pub(crate) enum Stage {
     Sample(u64),
     Redact(redact::Redact),
     Documents(documents::Documents),
+    GeoNear(Box<geo_near::GeoNear>),
+    Out(merge::Out),
+    Merge(Box<merge::Merge>),
     Stats(stats::Stats),
 }
 
@@ -80,6 +88,8 @@ pub enum Standing {
     Anywhere,
     /// Only as the first.
     First,
+    /// Only as the last, and in no inner pipeline.
+    Last,
 }
 
 /// A stage of the language: a row of the table.
@@ -105,7 +115,7 @@ const fn stage(
     StageOp { name, since, help, standing, read }
 }
 
-use Standing::{Anywhere, First};
+use Standing::{Anywhere, First, Last};
 
 /// Every stage.
 pub const STAGES: &[StageOp] = &[
@@ -116,12 +126,15 @@ pub const STAGES: &[StageOp] = &[
     stage("$count", 34, Anywhere, count::read, "counts the documents"),
     stage("$documents", 51, First, documents::read, "gives documents that are written in the pipeline"),
     stage("$facet", 34, Anywhere, facet::read, "feeds the same documents to several pipelines"),
+    stage("$geoNear", 30, First, geo_near::read, "gives documents by their distance from a point"),
     stage("$graphLookup", 34, Anywhere, graph_lookup::read, "adds documents that are reached step by step"),
     stage("$group", 30, Anywhere, group::read, "gives one document for each group of documents"),
     stage("$indexStats", 32, First, stats::read_indexes, "gives the indexes of the collection"),
     stage("$limit", 30, Anywhere, paging::read_limit, "lets so many documents through"),
     stage("$lookup", 32, Anywhere, lookup::read, "adds matching documents of another collection"),
     stage("$match", 30, Anywhere, matching::read, "lets documents through that meet a filter"),
+    stage("$merge", 42, Last, merge::read_merge, "writes the documents into a collection"),
+    stage("$out", 30, Last, merge::read_out, "writes the documents as a collection"),
     stage("$project", 30, Anywhere, reshape::read_project, "shows some fields and computes others"),
     stage("$redact", 30, Anywhere, redact::read, "leaves out parts of documents by what they hold"),
     stage("$replaceRoot", 34, Anywhere, reshape::read_replace_root, "puts a computed document in the place of each"),
@@ -144,7 +157,7 @@ impl Pipeline {
     pub fn parse(stages: &[Doc], cx: &Cx<'_>) -> Result<Pipeline> {
         let late = Late::default();
         let docs: Vec<RawDoc<'_>> = stages.iter().map(Doc::raw).collect();
-        let pipeline = Pipeline::read(&docs, &Reading::new(cx, &late))?;
+        let pipeline = Pipeline::read(&docs, &Reading::new(cx, &late), Depth::Outer)?;
         pipeline.check_metas()?;
         late.check()?;
         Ok(pipeline)
@@ -156,10 +169,10 @@ impl Pipeline {
             value.as_array().ok_or_else(|| Error::mongo(TYPE_MISMATCH, "a pipeline must be an array of stages"))?;
         let wrong = || Error::mongo(TYPE_MISMATCH, "each stage of a pipeline must be a document");
         let docs = list.iter().map(|stage| stage.as_doc().ok_or_else(wrong)).collect::<Result<Vec<_>>>()?;
-        Pipeline::read(&docs, reading)
+        Pipeline::read(&docs, reading, Depth::Inner)
     }
 
-    fn read(docs: &[RawDoc<'_>], reading: &Reading<'_>) -> Result<Pipeline> {
+    fn read(docs: &[RawDoc<'_>], reading: &Reading<'_>, depth: Depth) -> Result<Pipeline> {
         check_count(docs.len(), reading.cx)?;
         let (mut stages, mut ops) = (Vec::new(), Vec::new());
         for doc in docs {
@@ -168,11 +181,12 @@ impl Pipeline {
             ops.push(op);
         }
         for (place, op) in ops.iter().enumerate() {
-            check_standing(op, place)?;
+            check_standing(op, place, place + 1 == docs.len(), depth)?;
         }
         if stages.iter().skip(1).any(|stage| matches!(stage, Stage::Match(stage) if stage.finds_text())) {
             return Err(Error::mongo(17313, "$match with $text can only be the first stage"));
         }
+        rewrite::reorder(&mut stages);
         sort::take_limits(&mut stages);
         Ok(Pipeline { stages })
     }
@@ -187,6 +201,11 @@ impl Pipeline {
         matches!(self.stages.first(), Some(Stage::Documents(_)))
     }
 
+    /// Does it write?
+    pub fn writes(&self) -> bool {
+        matches!(self.stages.last(), Some(Stage::Out(_) | Stage::Merge(_)))
+    }
+
     /// Every collection that it reads or writes beside its input.
     pub fn collections(&self) -> Vec<&str> {
         let mut names = Vec::new();
@@ -194,9 +213,20 @@ impl Pipeline {
         names
     }
 
+    /// How many stages there are, after reading: some written ones are several here.
+    pub fn len(&self) -> usize {
+        self.stages.len()
+    }
+
     /// Takes off the stages that a collection's indexes may serve: leading filters, then an order, then paging.
     pub fn split(mut self) -> (Lead, Pipeline) {
-        let lead = source::lead(&mut self.stages);
+        let lead = source::lead(&mut self.stages, false);
+        (lead, self)
+    }
+
+    /// Takes off the leading filters only; for a source that cannot give the order, which a `$sort` can spill.
+    pub fn split_filter(mut self) -> (Lead, Pipeline) {
+        let lead = source::lead(&mut self.stages, true);
         (lead, self)
     }
 
@@ -231,12 +261,20 @@ impl Pipeline {
             }
             match stage {
                 Stage::Match(stage) => text |= stage.finds_text(),
+                Stage::GeoNear(_) => geo = true,
                 Stage::Group(_) | Stage::BucketAuto(_) | Stage::Facet(_) => (text, geo) = (false, false),
                 _ => {}
             }
         }
         Ok(())
     }
+}
+
+/// Is a pipeline the command's own, or inside a stage?
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Outer,
+    Inner,
 }
 
 fn check_count(count: usize, cx: &Cx<'_>) -> Result<()> {
@@ -261,9 +299,13 @@ fn stage_of<'v>(doc: RawDoc<'v>, cx: &Cx<'_>) -> Result<(&'static StageOp, Value
     }
 }
 
-fn check_standing(op: &StageOp, place: usize) -> Result<()> {
+fn check_standing(op: &StageOp, place: usize, last: bool, depth: Depth) -> Result<()> {
     match op.standing {
         Standing::First if place > 0 => Err(Error::mongo(40602, format!("{} can only be the first stage", op.name))),
+        Standing::Last if depth == Depth::Inner => {
+            Err(Error::mongo(51047, format!("{} cannot stand in an inner pipeline", op.name)))
+        }
+        Standing::Last if !last => Err(Error::mongo(40601, format!("{} can only be the last stage", op.name))),
         _ => Ok(()),
     }
 }
@@ -291,6 +333,9 @@ impl Stage {
             Stage::Sample(count) => sample::build(input, *count),
             Stage::Redact(stage) => stage.build(input),
             Stage::Documents(stage) => stage.build(cx)?,
+            Stage::GeoNear(stage) => stage.build(input),
+            Stage::Out(stage) => stage.build(input, source),
+            Stage::Merge(stage) => stage.build(input, source)?,
             Stage::Stats(stage) => stage.build(source)?,
         })
     }
@@ -311,6 +356,8 @@ impl Stage {
             Stage::GraphLookup(stage) => names.push(&stage.from),
             Stage::Union(stage) => stage.collections(names),
             Stage::Facet(stage) => stage.collections(names),
+            Stage::Out(stage) => names.push(&stage.into),
+            Stage::Merge(stage) => names.push(&stage.into),
             _ => {}
         }
     }

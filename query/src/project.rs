@@ -114,6 +114,25 @@ impl Projection {
         self.root.needs("", &mut paths).then_some(paths)
     }
 
+    /// Is a top field the same before and after?
+    pub(crate) fn keeps(&self, name: &str) -> bool {
+        let named = self.root.get(name.as_bytes());
+        match self.mode {
+            Mode::Include => matches!(named, Some((_, Leaf::Keep))),
+            Mode::Exclude | Mode::Add => named.is_none(),
+        }
+    }
+
+    /// Calls `each` with every computed expression.
+    pub(crate) fn exprs(&self, each: &mut dyn FnMut(&Expr)) {
+        self.root.exprs(each);
+    }
+
+    /// Does it leave out whatever it does not name?
+    pub(crate) fn selects(&self) -> bool {
+        self.mode == Mode::Include
+    }
+
     /// The document as the projection shows it. `position` is that of the array element that the filter matched.
     ///
     /// # Errors

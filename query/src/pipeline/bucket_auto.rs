@@ -6,6 +6,7 @@ use storage::{Doc, DocBuilder, RawDoc, Value, ValueRef, compare_with};
 use super::Stage;
 use super::bucket::{read_by, read_output};
 use super::group::counter;
+use super::needs::Needs;
 use super::operator::{BATCH, Blocking, Item, Operator, each};
 use super::sort::Sorter;
 use crate::cx::Cx;
@@ -87,6 +88,12 @@ impl BucketAuto {
             let docs = buckets.iter().map(|bucket| self.finish(bucket).map(Item::plain)).collect::<Result<Vec<_>>>()?;
             Ok(Box::new(super::operator::Feed::new(docs)) as Box<dyn Operator + 'a>)
         }))
+    }
+
+    /// Notes what it reads of its input.
+    pub fn needs(&self, need: &mut Needs) {
+        need.expr(&self.by);
+        need.accumulators(&self.fields);
     }
 
     /// Series of preferred numbers hold only numbers that are not below 0.

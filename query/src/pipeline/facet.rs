@@ -2,6 +2,7 @@
 
 use storage::{DocBuilder, ValueRef};
 
+use super::needs::Needs;
 use super::operator::{Blocking, Feed, ITEM_BYTES, Item, Memory, Operator, each};
 use super::source::Source;
 use super::{Pipeline, Stage};
@@ -79,6 +80,11 @@ impl Facet {
             result.close(open);
         }
         Ok(result.finish())
+    }
+
+    /// Notes what its pipelines read of the input.
+    pub fn needs(&self, need: &mut Needs) {
+        self.pipelines.iter().for_each(|(_, pipeline)| need.stages(&pipeline.stages));
     }
 
     pub fn collections<'a>(&'a self, names: &mut Vec<&'a str>) {

@@ -7,6 +7,7 @@ use storage::{Doc, DocBuilder, Path, Value, ValueRef};
 
 use super::Stage;
 use super::lookup::local_values;
+use super::needs::Needs;
 use super::operator::{ITEM_BYTES, Item, Mapped, Memory, Operator, each};
 use super::source::{Lead, Source};
 use super::union::check_collection;
@@ -129,6 +130,16 @@ impl GraphLookup {
             out.push(item.with_doc(builder.finish()));
             Ok(())
         }))
+    }
+
+    /// The field that it sets.
+    pub fn sets(&self) -> &str {
+        self.into.head()
+    }
+
+    /// Notes what it reads of its input.
+    pub fn needs(&self, need: &mut Needs) {
+        need.expr(&self.start);
     }
 
     /// Every document that is reached, breadth first.

@@ -7,6 +7,7 @@ use storage::key::{self, Direction};
 use storage::{Doc, DocBuilder, RawDoc, Value, ValueRef, compare_with};
 
 use super::Stage;
+use super::needs::Needs;
 use super::operator::{BATCH, Blocking, Item, Memory, Operator, each};
 use super::spill::{Reader, Writer};
 use crate::cx::Cx;
@@ -144,6 +145,12 @@ impl Group {
             Key::Document(fields) => fields.iter().for_each(|(_, expr)| each(expr)),
         }
         self.fields.iter().for_each(|(_, accumulator)| each(&accumulator.input));
+    }
+
+    /// Notes what it reads of its input.
+    pub fn needs(&self, need: &mut Needs) {
+        self.exprs(&mut |expr| need.expr(expr));
+        need.accumulators(&self.fields);
     }
 
     fn start(&self, id: Option<ValueRef<'_>>, cx: &Cx<'_>) -> Result<Vec<Tally>> {

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use storage::key::{self, Direction};
 use storage::{Doc, DocBuilder, Path, RawDoc, Value, ValueRef};
 
+use super::needs::Needs;
 use super::operator::{Feed, ITEM_BYTES, Item, Memory, Operator, each};
 use super::source::{Lead, Source};
 use super::union::check_collection;
@@ -152,6 +153,17 @@ impl Inner {
 impl Lookup {
     pub fn build<'a>(&'a self, input: Box<dyn Operator + 'a>, source: &'a dyn Source) -> Box<dyn Operator + 'a> {
         Box::new(Joined { lookup: self, source, input, batch: Vec::new(), table: None, cached: None })
+    }
+
+    /// The field that it sets.
+    pub fn sets(&self) -> &str {
+        self.into.head()
+    }
+
+    /// Notes what it reads of its input.
+    pub fn needs(&self, need: &mut Needs) {
+        self.equality.iter().for_each(|equality| need.path(equality.local.as_path()));
+        self.inner.iter().flat_map(|inner| &inner.variables).for_each(|(_, expr)| need.expr(expr));
     }
 
     pub fn collections<'a>(&'a self, names: &mut Vec<&'a str>) {

@@ -11,7 +11,7 @@ use crate::filter::Filter;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Match {
-    filter: Filter,
+    pub filter: Filter,
 }
 
 pub(super) fn read(value: ValueRef<'_>, reading: &Reading<'_>) -> Result<Vec<Stage>> {

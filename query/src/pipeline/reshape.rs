@@ -1,8 +1,9 @@
 //! `$project`, `$unset`, `$addFields`, `$replaceRoot`: each document becomes another one.
 
-use storage::{Doc, RawDoc, Value, ValueRef};
+use storage::{Doc, Path, RawDoc, Value, ValueRef};
 
 use super::Stage;
+use super::needs::Needs;
 use super::operator::{Mapped, Operator};
 use crate::cx::Cx;
 use crate::error::{Error, Result};
@@ -72,6 +73,30 @@ impl Reshape {
             out.push(item.with_doc(doc));
             Ok(())
         }))
+    }
+
+    /// Notes what it reads of its input; true where nothing else of it comes through.
+    pub fn needs(&self, need: &mut Needs) -> bool {
+        match self {
+            Reshape::Replace(expr) => need.expr(expr),
+            Reshape::Project(projection) if projection.selects() => match projection.needs() {
+                Some(paths) => paths.iter().for_each(|path| need.path(&Path::new(path))),
+                None => need.all(),
+            },
+            Reshape::Project(projection) => projection.exprs(&mut |expr| need.expr(expr)),
+        }
+        match self {
+            Reshape::Replace(_) => true,
+            Reshape::Project(projection) => projection.selects(),
+        }
+    }
+
+    /// Does it leave this top field as it is?
+    pub fn keeps(&self, name: &str) -> bool {
+        match self {
+            Reshape::Replace(_) => false,
+            Reshape::Project(projection) => projection.keeps(name),
+        }
     }
 
     /// Calls `used` with what must have been found out about each document.

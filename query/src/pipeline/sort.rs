@@ -102,6 +102,11 @@ impl Sorting {
         }
     }
 
+    /// Does it look at nothing but fields?
+    pub fn is_by_fields(&self) -> bool {
+        self.order.fields.iter().all(|field| matches!(field.by, SortBy::Path(_)))
+    }
+
     fn keyed(&self, item: Item, arrival: u64, cx: &Cx<'_>) -> Result<Keyed> {
         let mut key = Vec::with_capacity(16);
         let found = item.found.as_deref();

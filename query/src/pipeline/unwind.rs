@@ -3,6 +3,7 @@
 use storage::{DocBuilder, RawDoc, ValueRef};
 
 use super::Stage;
+use super::needs::Needs;
 use super::operator::{BATCH, Item, Operator};
 use crate::cx::Cx;
 use crate::error::{Error, Result};
@@ -73,6 +74,16 @@ impl<'v> Draft<'v> {
 impl Unwind {
     pub fn build<'a>(&'a self, input: Box<dyn Operator + 'a>) -> Box<dyn Operator + 'a> {
         Box::new(Unwound { unwind: self, input, waiting: Vec::new().into_iter(), current: None, more: true })
+    }
+
+    /// Notes what it reads of its input.
+    pub fn needs(&self, need: &mut Needs) {
+        need.path(self.path.as_path());
+    }
+
+    /// Does it leave this top field as it is?
+    pub fn keeps(&self, name: &str) -> bool {
+        self.path.head() != name && self.index.as_ref().is_none_or(|index| index.head() != name)
     }
 
     /// The value at the path; arrays on the way lead nowhere.

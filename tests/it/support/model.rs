@@ -212,7 +212,13 @@ impl Model {
         let cx = asked.cx(&self.surroundings);
         let pipeline = Pipeline::parse(&aggregate.pipeline, &cx)?;
         let collections = self.collections.iter().map(|(name, collected)| (name.clone(), collected.docs.clone()));
-        let source = VecSource { collections: RefCell::new(collections.collect()) };
+        let mut source = VecSource { collections: RefCell::new(collections.collect()), ..VecSource::default() };
+        for (name, collected) in &self.collections {
+            for index in &collected.indexes {
+                source.geo_indexes.extend(index.geo().map(|(path, flat)| (name.clone(), path, flat)));
+                source.unique_indexes.extend(index.unique_fields().map(|fields| (name.clone(), fields)));
+            }
+        }
         let (lead, rest) = pipeline.split();
         let input = match &aggregate.collection {
             Some(name) if !rest.brings_documents() => source.open(name, &lead, &cx)?,
@@ -462,6 +468,21 @@ impl Index {
             collation: asked.collation,
             special: key.iter().filter_map(|(path, kind)| Some((path.to_owned(), kind.as_str()?.to_owned()))).collect(),
         })
+    }
+
+    /// Fields with places, and whether these lie in the plane.
+    fn geo(&self) -> impl Iterator<Item = (storage::Path, bool)> {
+        let geo = self.special.iter().filter(|(_, kind)| kind.starts_with("2d"));
+        geo.map(|(path, kind)| (storage::Path::new(path), kind == "2d"))
+    }
+
+    fn unique_fields(&self) -> Option<Vec<String>> {
+        let fields = &self.order.as_ref().filter(|_| self.unique)?.fields;
+        let name = |field: &query::sort::SortField| match &field.by {
+            query::sort::SortBy::Path(path) => path.as_str().to_owned(),
+            query::sort::SortBy::Meta(_) => String::new(),
+        };
+        Some(fields.iter().map(name).collect())
     }
 
     fn keys(&self, doc: &Doc, surroundings: &Surroundings) -> Result<Vec<Vec<u8>>> {
