@@ -3,7 +3,7 @@
 //! Filters, updates, projections and stages arrive as BSON documents in MongoDB's language; they are read in one
 //! place (`filter`, `update`, `pipeline` …), after the edge has turned its dialect into this.
 
-use storage::{Doc, Value};
+use storage::{Doc, Value, ValueRef};
 
 use crate::session::TransactionId;
 
@@ -34,6 +34,32 @@ pub enum Command {
     Abort(TransactionId),
     /// Collections, indexes and the like.
     Admin(Admin),
+}
+
+impl Command {
+    /// The collection and the `_id`, where the command is about one document that it names by its `_id` and nothing else.
+    pub(crate) fn one_document(&self) -> Option<(&str, ValueRef<'_>)> {
+        let (collection, filter, collation) = match self {
+            Command::Find(find) | Command::Count(find) => (&find.collection, &find.filter, &find.collation),
+            Command::Update(update) | Command::FindAndModify(FindAndModify { update, .. }) => {
+                (&update.collection, &update.filter, &update.collation)
+            }
+            Command::Delete(delete) => (&delete.collection, &delete.filter, &delete.collation),
+            _ => return None,
+        };
+        let mut fields = filter.raw().iter();
+        let (Some(("_id", value)), None, None) = (fields.next(), fields.next(), collation) else { return None };
+        let id = match value {
+            ValueRef::Document(operators) => {
+                let mut operators = operators.iter();
+                let (Some(("$eq", value)), None) = (operators.next(), operators.next()) else { return None };
+                value
+            }
+            value => value,
+        };
+        let plain = matches!(id, ValueRef::String(_) | ValueRef::ObjectId(_)) || id.kind().is_number();
+        plain.then_some((collection, id))
+    }
 }
 
 /// Which documents, in which order, and what of them.

@@ -20,7 +20,8 @@ use crate::ids::IdStyle;
 use crate::live::{Found, Ground, Live};
 use crate::plan::{Plan, RowsWanted, choose, explain};
 use crate::rules::{Action, grant};
-use crate::session::Session;
+use crate::session::{Session, TransactionId};
+use crate::turns::Turn;
 
 /// Steps of work that may run on a thread that others wait for: about a quarter of a millisecond.
 const INLINE_WEIGHT_MAX: u64 = 4096;
@@ -107,8 +108,28 @@ impl Db {
         Ok(Work::Long(Box::new(move || db.run(&session, &command))))
     }
 
+    /// What a command inside a transaction should wait for before it is carried out, if anything; then tell
+    /// [`Db::take_turn`].
+    pub fn turn(&self, session: &Session, command: &Command) -> Option<Turn> {
+        self.live.turn(session, command)
+    }
+
+    /// The turn has come: the transaction looks at the newest moment where that changes nothing that it has read.
+    ///
+    /// # Errors
+    /// `TransactionMissing`, and faults of the store.
+    pub fn take_turn(&self, session: &Session) -> Result<()> {
+        self.live.renew(&self.store, session)
+    }
+
+    /// A transaction has ended, and what it did can be read: whoever waits for its turns goes on.
+    pub fn end_turns(&self, id: TransactionId, now: i64) {
+        self.live.end_turns(id, now);
+    }
+
     fn attempt(&self, session: &Session, command: &Command, place: Place) -> Attempt {
         let found = self.live.find(session)?;
+        found.note(command);
         let outcome = self.on(&found, session, command, place);
         if let Err(error) = &outcome {
             found.poison(error);

@@ -35,6 +35,7 @@ mod session;
 pub mod sort;
 #[cfg(test)]
 mod tests;
+mod turns;
 pub mod update;
 mod variables;
 pub mod watch;
@@ -60,6 +61,7 @@ pub use project::Projection;
 pub use random::Random;
 pub use session::{Caller, Deadline, Session, TransactionId, User};
 pub use sort::Sort;
+pub use turns::Turn;
 pub use variables::{Binding, Variables, check_name as check_variable_name};
 
 /// What documents are made of: callers of this crate need to know no storage beside it.

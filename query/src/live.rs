@@ -9,18 +9,26 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
-use storage::{Collection, Doc, Edit, EnvId, Rid, Store, Ticket, Txn, View};
+use storage::{Collection, Doc, Edit, EnvId, Rid, Store, Ticket, Txn, Value, View};
 
+use crate::command::Command;
 use crate::db::Durable;
 use crate::error::{Code, Error, Result};
 use crate::session::{Caller, Session, TransactionId};
+use crate::turns::{Spot, Turn, Turns};
 
 /// How long a finished commit is remembered, in milliseconds.
 const REMEMBERED_MS: i64 = 60_000;
 
+/// Most documents at which turns are taken because one transaction lost.
+const HEATED_MAX: usize = 16;
+
 /// The open transactions of a database.
 #[derive(Default)]
-pub(crate) struct Live(Mutex<HashMap<TransactionId, Arc<Slot>>>);
+pub(crate) struct Live {
+    open: Mutex<HashMap<TransactionId, Arc<Slot>>>,
+    turns: Arc<Turns>,
+}
 
 /// One transaction.
 struct Slot {
@@ -29,6 +37,16 @@ struct Slot {
     ends: i64,
     life_ms: u64,
     state: Mutex<State>,
+    reads: Mutex<Reads>,
+}
+
+/// What a transaction has read so far.
+#[derive(Default)]
+struct Reads {
+    /// Documents by their ids, with their collections.
+    docs: Vec<(String, Value)>,
+    /// Has it read anything else?
+    more: bool,
 }
 
 enum State {
@@ -64,8 +82,9 @@ impl Live {
             ends: session.now.saturating_add_unsigned(life_ms),
             life_ms,
             state: Mutex::new(State::Open(Box::new(store.begin()))),
+            reads: Mutex::default(),
         };
-        let mut open = self.0.lock();
+        let mut open = self.open.lock();
         open.retain(|_, slot| session.now < slot.ends + REMEMBERED_MS);
         open.insert(id, Arc::new(slot));
         id
@@ -98,7 +117,7 @@ impl Live {
             State::Poisoned(error) => return Err(poisoned(&error)),
             State::Ended => return Err(missing(slot.life_ms)),
         };
-        let ticket = txn.commit()?;
+        let ticket = txn.commit().inspect_err(|error| self.lost(session, &slot, error))?;
         *state = State::Committed(ticket.clone());
         Ok(Durable::of(ticket))
     }
@@ -113,8 +132,66 @@ impl Live {
         }
     }
 
+    /// A transaction lost: from now on others take turns at the document, and at the others that it came to, or they
+    /// would wait for the one with an old sight of the others.
+    fn lost(&self, session: &Session, slot: &Slot, error: &storage::Error) {
+        let storage::Error::Overtaken { collection, id, .. } = error else { return };
+        let heat = |collection: &str, id: String| {
+            self.turns.heat(Spot { env: session.env, collection: collection.to_owned(), id }, session.now);
+        };
+        heat(collection, id.clone());
+        let reads = slot.reads.lock();
+        reads.docs.iter().take(HEATED_MAX).for_each(|(collection, id)| heat(collection, id.as_ref().to_string()));
+    }
+
+    /// The turn that a command inside a transaction needs first: where it is about one document, by its id, over which
+    /// transactions fight.
+    pub(crate) fn turn(&self, session: &Session, command: &Command) -> Option<Turn> {
+        let who = session.transaction?;
+        let (collection, id) = command.one_document()?;
+        let spot = Spot { env: session.env, collection: collection.to_owned(), id: id.to_string() };
+        self.turns.ask(&spot, who, session.now)
+    }
+
+    /// Its turn has come: the transaction looks at the newest moment, if everything that it has read is the same there.
+    ///
+    /// # Errors
+    /// `TransactionMissing`, and faults of the store.
+    pub(crate) fn renew(&self, store: &Store, session: &Session) -> Result<()> {
+        let Some(id) = session.transaction else { return Ok(()) };
+        let slot = self.slot(session, id)?;
+        let mut state = slot.state.lock();
+        let State::Open(txn) = &mut *state else { return Ok(()) };
+        let reads = slot.reads.lock();
+        let (then, now) = (txn.view(), store.view());
+        if reads.more || then.seq() == now.seq() {
+            return Ok(());
+        }
+        for (collection, id) in &reads.docs {
+            let read = |view: &View| -> Result<Option<(Rid, Doc)>> {
+                let Some(coll) = view.collection(session.env, collection) else { return Ok(None) };
+                Ok(view.doc_by_id(coll, id.as_ref())?)
+            };
+            let same = match (read(then)?, read(&now)?) {
+                (None, None) => true,
+                (Some((rid, doc)), Some((newest, other))) => rid == newest && doc.as_bytes() == other.as_bytes(),
+                _ => false,
+            };
+            if !same {
+                return Ok(());
+            }
+        }
+        txn.renew();
+        Ok(())
+    }
+
+    /// The transaction has ended and what it did can be read: the next one takes its turn.
+    pub(crate) fn end_turns(&self, id: TransactionId, now: i64) {
+        self.turns.end(id, now);
+    }
+
     fn slot(&self, session: &Session, id: TransactionId) -> Result<Arc<Slot>> {
-        let slot = self.0.lock().get(&id).cloned();
+        let slot = self.open.lock().get(&id).cloned();
         let own = slot.filter(|slot| slot.env == session.env && slot.caller == session.caller);
         let slot = own.ok_or_else(|| missing(session.limits.transaction_life_ms))?;
         if session.now >= slot.ends {
@@ -144,6 +221,25 @@ impl Found {
                 State::Poisoned(error) => Err(poisoned(error)),
                 _ => Err(missing(slot.life_ms)),
             },
+        }
+    }
+
+    /// Notes what a command is going to read.
+    pub(crate) fn note(&self, command: &Command) {
+        let Some(slot) = &self.0 else { return };
+        let mut reads = slot.reads.lock();
+        match command.one_document() {
+            _ if matches!(command, Command::Insert(_)) => {}
+            Some((collection, id)) => {
+                let read = (collection.to_owned(), id.to_value());
+                if !reads.more && !reads.docs.contains(&read) {
+                    reads.docs.push(read);
+                }
+            }
+            None => {
+                reads.more = true;
+                reads.docs = Vec::new();
+            }
         }
     }
 

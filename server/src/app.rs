@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use query::{Caller, Code, Command, Db, Deadline, Error, Limits, Random, Reply, Result, Session, Started, Work};
 use storage::EnvId;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::chance;
 use crate::clock::Clock;
@@ -34,6 +36,10 @@ pub struct App {
     long: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
 }
+
+/// How often somebody who waits for a turn looks whether it was kept from him for too long, and how many times.
+const TURN_LOOK: Duration = Duration::from_millis(100);
+const TURN_LOOKS: u32 = 50;
 
 /// Bodies are counted in units of so many bytes.
 pub(crate) const BODY_UNIT_BYTES: usize = 1024;
@@ -105,9 +111,38 @@ impl App {
     /// # Errors
     /// Whatever the command meets.
     pub async fn run(&self, session: &Session, command: Command) -> Result<Reply> {
+        let ends = match command {
+            Command::Commit(id) | Command::Abort(id) => Some(id),
+            _ => None,
+        };
+        if session.transaction.is_some() {
+            self.wait_for_turn(session, &command).await?;
+        }
+        let outcome = self.carry_out(session, command).await;
+        // Only now can the next one read what this one did; a transaction with a failed operation is over as well.
+        let over = ends.or(session.transaction.filter(|_| outcome.is_err()));
+        if let Some(id) = over {
+            self.db.end_turns(id, self.now_ms());
+        }
+        outcome
+    }
+
+    async fn carry_out(&self, session: &Session, command: Command) -> Result<Reply> {
         let started = self.start(session, command).await?;
         started.durable.await?;
         Ok(started.reply)
+    }
+
+    /// Where transactions fight over a document they go one after the other, as far as patience reaches.
+    async fn wait_for_turn(&self, session: &Session, command: &Command) -> Result<()> {
+        let Some(mut turn) = self.db.turn(session, command) else { return Ok(()) };
+        for _ in 0..TURN_LOOKS {
+            if timeout(TURN_LOOK, &mut turn).await.is_ok() {
+                break;
+            }
+            turn.hurry(self.now_ms());
+        }
+        self.db.take_turn(session)
     }
 
     /// As [`App::run`], but the caller waits for the commits, so that several commands can share one wait.

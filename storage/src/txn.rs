@@ -51,6 +51,12 @@ impl Txn {
         &self.view
     }
 
+    /// Moves the snapshot to the newest moment. The caller answers for it that everything read before reads the same
+    /// there, else the transaction would see two moments.
+    pub fn renew(&mut self) {
+        self.view = self.store.view();
+    }
+
     /// The documents of a collection that the transaction has changed so far, as it would leave them, by place;
     /// `None` for those that it removes.
     pub fn staged(&self, coll: &Collection) -> Vec<(Rid, Option<Doc>)> {

@@ -5,4 +5,5 @@ mod command_line;
 mod crash;
 mod docs;
 mod support;
+mod transactions;
 mod watch;

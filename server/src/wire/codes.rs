@@ -203,22 +203,20 @@ pub fn message<'e>(error: &'e Error, collection: Option<&str>) -> Cow<'e, str> {
     match error.code {
         Code::CollectionMissing => format!("[ResourceNotFound] Db or Table not exist: {name}. {CONTACT}").into(),
         Code::CollectionExists => format!("[ResourceExist] Table exist: {name}. {CONTACT}").into(),
-        Code::TransactionConflict => {
-            "[ResourceUnavailable.TransactionConflict] Transaction is conflict, maybe resource \
-             operated by others. Please check your request, but if the problem persists, contact us."
-                .into()
-        }
-        Code::TransactionBusy => {
-            "[ResourceUnavailable.TransactionBusy] Transaction is busy. Please check your request, \
-             but if the problem persists, contact us."
-                .into()
-        }
-        Code::TransactionMissing => "[ResourceUnavailable.TransactionNotExist] Transaction does not exist on the \
-             server, transaction must be commit or abort in 30 seconds. Please check your request, but if the problem \
-             persists, contact us."
-            .into(),
+        Code::TransactionConflict => unavailable(
+            "TransactionConflict",
+            &format!("Transaction is conflict, maybe resource operated by others: {}.", error.message),
+        ),
+        Code::TransactionBusy => unavailable("TransactionBusy", &format!("Transaction is busy: {}.", error.message)),
+        Code::TransactionMissing => unavailable("TransactionNotExist", &error.message),
         _ => error.message.as_str().into(),
     }
+}
+
+/// The original's frame around what it says of a transaction.
+fn unavailable(kind: &str, words: &str) -> Cow<'static, str> {
+    const CONTACT: &str = "Please check your request, but if the problem persists, contact us.";
+    format!("[ResourceUnavailable.{kind}] {words} {CONTACT}").into()
 }
 
 #[cfg(test)]

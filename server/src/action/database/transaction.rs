@@ -62,5 +62,6 @@ fn parse(text: &str) -> Option<TransactionId> {
 }
 
 fn gone() -> Error {
-    Error::new(Code::TransactionMissing, "the transaction does not exist (any more)")
+    let message = "Transaction does not exist on the server: this is no id of a transaction of this server.";
+    Error::new(Code::TransactionMissing, message)
 }
