@@ -17,6 +17,7 @@ use crate::geo::Grid;
 use crate::key::{self, CollId, EnvId, IndexId, KeyRange, Space};
 use crate::limits::{INDEX_FIELDS_MAX, INDEXES_MAX};
 use crate::store::Store;
+use crate::text::TextFields;
 
 impl Store {
     /// Makes an environment.
@@ -321,6 +322,7 @@ fn id_index(id: IndexId) -> Index {
         multikey: 0,
         progress: Arc::default(),
         grid: Grid::default(),
+        text: None,
     }
 }
 
@@ -332,6 +334,10 @@ fn new_index(id: IndexId, spec: &IndexSpec, compile: CompilePartial) -> Result<I
     };
     let collation = match &spec.collation {
         Some(collation) => Some(Collation::new(collation.clone()).ok_or_else(|| unindexable("unknown locale"))?),
+        None => None,
+    };
+    let text = match spec.text.clone() {
+        Some(text) => Some(TextFields::new(text).ok_or_else(|| unindexable("unknown language"))?),
         None => None,
     };
     let partial = spec.partial.clone().map(|filter| codec::partial(filter, compile)).transpose();
@@ -348,6 +354,7 @@ fn new_index(id: IndexId, spec: &IndexSpec, compile: CompilePartial) -> Result<I
         multikey: 0,
         progress: Arc::default(),
         grid: spec.grid,
+        text: text.map(Arc::new),
     })
 }
 

@@ -17,6 +17,7 @@ use crate::geo::Grid;
 use crate::key::{CollId, Direction, EnvId, IndexId};
 use crate::path::Path;
 use crate::stats::CollectionStats;
+use crate::text::{TextFields, TextSpec};
 
 /// Everything that exists at one moment.
 #[derive(Clone, Debug, Default)]
@@ -97,6 +98,8 @@ pub struct Index {
     pub progress: Arc<AtomicU64>,
     /// How a legacy geo field divides the plane.
     pub grid: Grid,
+    /// The texts of a text index.
+    pub text: Option<Arc<TextFields>>,
 }
 
 /// One field of an index.
@@ -183,6 +186,8 @@ pub struct IndexSpec {
     pub collation: Option<CollationSpec>,
     /// How a legacy geo field divides the plane.
     pub grid: Grid,
+    /// What a text index looks at; `None` for every other index.
+    pub text: Option<TextSpec>,
 }
 
 impl Catalog {
@@ -326,6 +331,7 @@ impl Index {
             expire_after_s: self.expire_after_s,
             collation: self.collation.as_ref().map(|collation| collation.spec().clone()),
             grid: self.grid,
+            text: self.text.as_ref().map(|text| text.spec().clone()),
         }
     }
 }
@@ -341,6 +347,7 @@ pub(crate) mod codec {
     use super::{
         Arc, Bytes, CollId, Collation, CollationSpec, Collection, CollectionStats, CompilePartial, Deserialize, Doc,
         Env, EnvId, Error, FieldOrder, Grid, Index, IndexField, IndexId, IndexState, Partial, Path, Result, Serialize,
+        TextFields, TextSpec,
     };
 
     const VERSION: u8 = 1;
@@ -371,6 +378,7 @@ pub(crate) mod codec {
         expire_after_s: Option<u32>,
         collation: Option<CollationSpec>,
         grid: Grid,
+        text: Option<TextSpec>,
         state: IndexState,
         multikey: u32,
     }
@@ -438,6 +446,7 @@ pub(crate) mod codec {
             expire_after_s: spec.expire_after_s,
             collation: spec.collation,
             grid: spec.grid,
+            text: spec.text,
             state: index.state.clone(),
             multikey: index.multikey,
         }
@@ -445,6 +454,7 @@ pub(crate) mod codec {
 
     fn read_index(record: IndexRecord, compile: CompilePartial) -> Result<Index> {
         let partial = record.partial.map(|bytes| partial(Doc::from_bytes(bytes)?, compile)).transpose()?;
+        let text = record.text.map(|spec| TextFields::new(spec).ok_or_else(|| corrupt("language of a text index")));
         let collation = record.collation.map(|spec| Collation::new(spec).ok_or_else(|| corrupt("collation")));
         Ok(Index {
             id: IndexId(record.id),
@@ -459,6 +469,7 @@ pub(crate) mod codec {
             multikey: record.multikey,
             progress: Arc::default(),
             grid: record.grid,
+            text: text.transpose()?.map(Arc::new),
         })
     }
 

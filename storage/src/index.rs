@@ -39,7 +39,8 @@ pub(crate) struct Entry {
 /// `ParallelArrays`, `TooLarge` (a key or the number of entries), `Unindexable` (no geometry under a geo field …).
 pub(crate) fn entries(env: EnvId, index: &Index, doc: RawDoc<'_>, rid: Rid) -> Result<EntrySet> {
     let mut set = EntrySet::default();
-    if index.partial.as_ref().is_some_and(|partial| !(partial.matches)(doc)) {
+    let is_text = index.text.is_some(); // its words are kept elsewhere
+    if is_text || index.partial.as_ref().is_some_and(|partial| !(partial.matches)(doc)) {
         return Ok(set);
     }
     let cells = geo_cells(index, doc)?;
@@ -320,6 +321,7 @@ mod tests {
             multikey: 0,
             progress: Default::default(),
             grid: Default::default(),
+            text: None,
         }
     }
 

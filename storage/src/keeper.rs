@@ -32,6 +32,8 @@ const BUILD_STEP_DOCS: usize = 128;
 const EXPIRE_STEP_DOCS: usize = 1000;
 /// Change log that is worth a compaction when it is trimmed, in bytes.
 const TRIM_WORTH_BYTES: u64 = 32 << 20;
+/// How many times longer than usual the log is kept for an index that lags behind.
+const LAG_KEEPS: i64 = 4;
 /// Chores that may wait; more are taken up from the store's notes at the next start.
 const QUEUE_MAX: usize = 4096;
 const TICK: Duration = Duration::from_millis(250);
@@ -181,6 +183,10 @@ impl Round {
         store.settle()?; // from here on the view holds every document whose writer did not know the index
         let Some(coll) = store.view().collection(env, collection).cloned() else { return Ok(()) };
         let Some(index) = coll.indexes.iter().find(|index| index.id == id).cloned() else { return Ok(()) };
+        if index.text.is_some() {
+            store.inner.texts.call();
+            return Ok(());
+        }
         match self.build_steps(store, &coll, &index) {
             Ok(Some(multikey)) => store.finish_index(&coll, id, &IndexState::Ready, multikey),
             Ok(None) => Ok(()),
@@ -308,9 +314,10 @@ fn reclaim(store: &Store, id: u64) -> Result<()> {
 
 /// Drops commits that are older than the log is kept. The last one stays (a start needs it), and so do those that the
 /// stored counts have not seen.
-fn trim_log(store: &Store) -> Result<()> {
+pub(crate) fn trim_log(store: &Store) -> Result<()> {
     let view = store.view();
     let oldest = (store.inner.options.clock)().saturating_sub(store.inner.options.log_keep_ms);
+    let long_ago = oldest.saturating_sub(store.inner.options.log_keep_ms.saturating_mul(LAG_KEEPS));
     let counted = match view.moment.snap.get(Space::Meta, key::META_COUNTS)? {
         Some(record) => stats::seq_of(&record)?,
         None => return Ok(()),
@@ -318,17 +325,25 @@ fn trim_log(store: &Store) -> Result<()> {
     let bound = counted.0.min(view.seq().0);
     let all = KeyRange { start: Vec::new(), end: key::log(Seq(bound)).to_vec() };
     let (mut log, mut trimmed) = (view.moment.snap.scan(Space::Log, &all, Scan::Forward), None);
-    let mut bytes = 0;
+    let (mut bytes, mut overdue) = (0, 0);
     while let Some((key, value)) = log.next()? {
         if changes::at_ms(value).is_none_or(|at_ms| at_ms >= oldest) {
             break;
         }
         bytes += value.len() as u64;
+        if changes::at_ms(value).is_some_and(|at_ms| at_ms < long_ago) {
+            overdue = key::trailing_u64(key).unwrap_or_default();
+        }
         trimmed = Some(key.to_vec());
     }
-    let Some(last) = trimmed else { return Ok(()) };
-    let range = KeyRange { start: Vec::new(), end: key::successor(&last) };
+    let Some(last) = trimmed.as_deref().and_then(key::trailing_u64) else { return Ok(()) };
     let mut submission = Submission::default();
+    // Text indexes read the log; one that lags far too long is built anew rather than waited for.
+    let (free, notes) = store.inner.texts.release(Seq(last));
+    for (index, committed, swept) in notes {
+        submission.batch.put(Space::Meta, &key::meta_progress(index), &codec::encode(&(committed.0, swept.0)));
+    }
+    let range = KeyRange { start: Vec::new(), end: key::log(Seq(free.0.max(overdue) + 1)).to_vec() };
     submission.batch.delete_range(Space::Log, &range);
     store.inner.pipeline.submit(submission)?.wait()?;
     if bytes > TRIM_WORTH_BYTES {

@@ -28,6 +28,7 @@ mod stats;
 mod store;
 #[cfg(test)]
 mod tests;
+pub mod text;
 mod txn;
 mod value;
 mod witness;

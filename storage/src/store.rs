@@ -22,6 +22,7 @@ use crate::keeper::Keeper;
 use crate::key::{self, CollId, Direction, EnvId, KeyRange, Rid, Seq, Space};
 use crate::locks::Locks;
 use crate::stats;
+use crate::text::Texts;
 use crate::value::ValueRef;
 use crate::witness::Witness;
 
@@ -71,8 +72,9 @@ pub struct Store {
 }
 
 pub(crate) struct Inner {
-    // Order matters: the keeper's thread ends before the pipeline, the pipeline before the engine.
+    // Order matters: the threads of keeper and texts end before the pipeline, the pipeline before the engine.
     pub(crate) keeper: Keeper,
+    pub(crate) texts: Texts,
     pub(crate) pipeline: Pipeline,
     pub(crate) engine: Arc<Engine>,
     pub(crate) locks: Locks,
@@ -145,9 +147,12 @@ impl Store {
             witness,
         };
         let pipeline = Pipeline::start(engine.clone(), start)?;
-        let inner = Inner { keeper: Keeper::default(), pipeline, engine, locks: Locks::default(), options, folder };
+        let texts = Texts::new(folder.clone(), seq);
+        let inner =
+            Inner { keeper: Keeper::default(), texts, pipeline, engine, locks: Locks::default(), options, folder };
         let store = Store { inner: Arc::new(inner) };
         Keeper::start(&store)?;
+        Texts::start(&store)?;
         Ok(store)
     }
 
@@ -196,6 +201,7 @@ impl Store {
     /// Ends background work and writes what waits. Later writes answer `Closed`; reads go on.
     pub fn close(&self) {
         self.inner.keeper.stop();
+        self.inner.texts.end();
         self.inner.pipeline.close();
         if !self.is_halted() {
             drop(self.flush());

@@ -33,6 +33,7 @@ fn spec(name: &str, fields: &[&str], unique: bool) -> IndexSpec {
         expire_after_s: None,
         collation: None,
         grid: geo::Grid::default(),
+        text: None,
     }
 }
 

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::catalog::{Collection, FieldOrder, Index, IndexField, IndexState};
+use crate::catalog::{Collection, Index, IndexState};
 use crate::changes::Change;
 use crate::commit::{DocWrite, Submission, Ticket};
 use crate::doc::{Doc, Element, RawDoc};
@@ -17,6 +17,7 @@ use crate::index::{self, Entry, EntrySet};
 use crate::key::{self, IndexId, Note, Rid, Seq, Space};
 use crate::limits::DOC_BYTES_MAX;
 use crate::store::Store;
+use crate::text::LanguageFault;
 
 /// What becomes of a document.
 #[derive(Clone, Debug)]
@@ -270,6 +271,12 @@ impl Prepared {
         before: Option<&Doc>,
         after: Option<&Doc>,
     ) -> Result<()> {
+        if let Some(text) = &index.text {
+            let checked = after.map_or(Ok(()), |after| text.check_languages(after.raw()));
+            let unindexable =
+                |LanguageFault { reason, number }| Error::Unindexable { index: index.name.clone(), reason, number };
+            return checked.map_err(unindexable); // its thread reads the change log
+        }
         if let (Some(before), Some(after)) = (before, after)
             && is_untouched(index, before.raw(), after.raw())
         {
@@ -311,13 +318,10 @@ fn check_claims(claims: &[Claim]) -> Result<()> {
 
 /// Do two versions of a document have the same bytes under every field that the index looks at?
 fn is_untouched(index: &Index, before: RawDoc<'_>, after: RawDoc<'_>) -> bool {
-    let whole_document = |field: &IndexField| field.order == FieldOrder::Text;
     index.partial.is_none()
         && index.fields.iter().all(|field| {
             let (a, b) = (before.element(field.path.head()), after.element(field.path.head()));
-            !whole_document(field)
-                && a.map(Element::kind) == b.map(Element::kind)
-                && a.map(Element::value_bytes) == b.map(Element::value_bytes)
+            a.map(Element::kind) == b.map(Element::kind) && a.map(Element::value_bytes) == b.map(Element::value_bytes)
         })
 }
 
