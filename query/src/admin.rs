@@ -85,6 +85,11 @@ impl Db {
                 )),
             };
         }
+        if let Some(other) = indexes::text_index(&coll).filter(|_| spec.text.is_some()) {
+            let message =
+                format!("a collection has one text index at most, and there is '{}': drop it first", other.name);
+            return Err(conflict(85, &message));
+        }
         match self.store.create_index(session.env, name, &spec) {
             Ok((_, ticket)) => waits(ticket),
             Err(storage::Error::Exists(_)) => {

@@ -10,10 +10,10 @@ use crate::cx::Cx;
 use crate::db::Db;
 use crate::error::{Code, Error, Result, number};
 use crate::filter::Filter;
-use crate::plan::{Order, RowsWanted, Wanted};
+use crate::plan::{Order, Rank, RowsWanted, Wanted};
 use crate::project::Projection;
 use crate::session::{Caller, Session};
-use crate::sort::{Sort, SortBy};
+use crate::sort::{Meta, Sort, SortBy};
 use crate::variables::Variables;
 
 /// The readable part of a request.
@@ -52,8 +52,12 @@ impl Asked {
         if natural && filter.near().is_some() {
             return Err(Error::mongo(number::BAD_VALUE, "$near has an order of its own, so $natural cannot be added"));
         }
+        if natural && filter.text().is_some() {
+            return Err(Error::mongo(number::BAD_VALUE, "$text cannot be combined with the order $natural"));
+        }
         let hint = sort.filter(|_| natural).map(|doc| Value::Document(doc.clone()));
         let sort = sort.map(|doc| Sort::parse(doc.raw())).transpose()?.unwrap_or_default();
+        filter.check_asked(&sort.metas())?;
         Ok(Asked { filter, order: order(&sort), sort, collation, variables, projection: None, hint })
     }
 
@@ -65,6 +69,9 @@ impl Asked {
         let asked =
             Asked::read(session, &find.filter, find.sort.as_ref(), find.collation.as_ref(), find.variables.as_ref())?;
         let hint = asked.hint.clone().or_else(|| find.hint.clone());
+        if hint.is_some() && asked.filter.text().is_some() {
+            return Err(Error::mongo(number::BAD_VALUE, "$text and a hint cannot be combined: $text has its index"));
+        }
         Asked { hint, ..asked }.with_projection(session, find.projection.as_ref())
     }
 
@@ -75,6 +82,7 @@ impl Asked {
     pub(crate) fn with_projection(self, session: &Session, projection: Option<&Doc>) -> Result<Asked> {
         let Some(doc) = projection.filter(|doc| !doc.raw().is_empty()) else { return Ok(self) };
         let projection = Projection::parse(doc.raw(), &self.cx(session))?;
+        self.filter.check_asked(&metas(&projection))?;
         Ok(Asked { projection: Some(projection), ..self })
     }
 
@@ -88,7 +96,19 @@ impl Asked {
             true => self.filter.matched(doc.raw(), cx)?.unwrap_or_default().position,
             false => None,
         };
-        projection.apply(doc.raw(), position, cx)
+        let found = match metas(projection) {
+            asked if asked.is_empty() => None,
+            asked => self.filter.found(doc.raw(), &asked, cx)?,
+        };
+        projection.apply(doc.raw(), position, &cx.with_found(found.as_ref()))
+    }
+
+    fn rank(&self) -> Rank {
+        match self.sort.fields.as_slice() {
+            [] => Rank::Natural,
+            [field] if matches!(field.by, SortBy::Meta(Meta::TextScore)) => Rank::BestFirst,
+            _ => Rank::Sorted,
+        }
     }
 
     /// The surroundings in which its parts are evaluated.
@@ -101,6 +121,7 @@ impl Asked {
         Wanted {
             filter: &self.filter,
             order: &self.order,
+            rank: self.rank(),
             collation: self.collation.as_ref(),
             need,
             hint: self.hint.as_ref(),
@@ -135,6 +156,13 @@ pub(crate) fn row_limit(session: &Session, asked: Option<u64>) -> u64 {
         Caller::Admin => asked.unwrap_or(limits.rows_default_admin).min(limits.rows_max_admin),
         Caller::User(_) | Caller::Guest => asked.unwrap_or(limits.rows_default_client).min(limits.rows_max_client),
     }
+}
+
+/// What a projection wants to know beside the documents.
+fn metas(projection: &Projection) -> Vec<Meta> {
+    let mut metas = Vec::new();
+    projection.metas(&mut |meta| metas.push(meta));
+    metas
 }
 
 fn order(sort: &Sort) -> Vec<Order> {

@@ -236,10 +236,12 @@ pub(crate) fn rows(
     need: u64,
     cx: &Cx<'_>,
 ) -> Result<(Vec<Row>, Examined)> {
-    let in_order = (plan.ordered || asked.sort.is_natural()) && !fetch.is_mixed();
+    let by_fields = asked.sort.metas().is_empty();
+    let as_planned = plan.ordered && (by_fields || plan.is_best_first());
+    let in_order = (as_planned || asked.sort.is_natural()) && !fetch.is_mixed();
     let rows = match in_order {
         // Without sort fields this is the order of places, which is that of insertion.
-        false => sorted(fetch, &asked.sort, Some(need), cx)?,
+        false => sorted(fetch, &asked.sort, &asked.filter, Some(need), cx)?,
         true => {
             let mut rows = Vec::new();
             while (rows.len() as u64) < need

@@ -6,6 +6,7 @@
 mod assemble;
 mod fetch;
 mod rings;
+mod text;
 mod top;
 
 pub use fetch::{Fetch, Row};

@@ -38,6 +38,7 @@ pub use parse::TOP_OPERATORS;
 pub use regex::{Pattern, Prefix};
 pub use schema::{SCHEMA_KEYWORDS, Schema};
 pub use text::Text;
+pub(crate) use text::no_index as no_text_index;
 pub use types::KindSet;
 
 /// A condition on a document.

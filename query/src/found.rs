@@ -13,6 +13,8 @@ pub struct Found {
     pub distance: Option<f64>,
     /// The point that `$geoNear` measured to.
     pub point: Option<Value>,
+    /// Where the words of `$text` stand.
+    pub highlights: Option<Value>,
 }
 
 impl Found {
@@ -22,6 +24,7 @@ impl Found {
             Meta::TextScore => self.text_score.map(ValueRef::Double),
             Meta::GeoDistance => self.distance.map(ValueRef::Double),
             Meta::GeoPoint => self.point.as_ref().map(Value::as_ref),
+            Meta::Highlights => self.highlights.as_ref().map(Value::as_ref),
             Meta::RandomValue => None,
         }
     }

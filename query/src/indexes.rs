@@ -2,9 +2,12 @@
 //!
 //! `{key: {a: 1, "b.c": -1}, name?, unique?, sparse?, partialFilterExpression?, expireAfterSeconds?, collation?}`
 
+mod text_index;
+
 use std::sync::Arc;
 
 use storage::geo::Grid;
+use storage::text::WILDCARD;
 use storage::{
     CollationSpec, Collection, Doc, DocBuilder, FieldOrder, Index, IndexSpec, IndexState, Predicate, RawDoc, ValueRef,
 };
@@ -37,6 +40,7 @@ pub fn parse(description: RawDoc<'_>, cx: &Cx<'_>) -> Result<IndexSpec> {
         None => return Err(Error::mongo(number::FAILED_TO_PARSE, "an index needs a `key`, such as {key: {age: 1}}")),
     };
     let fields = parse_key(key)?;
+    let text = text_index::parse(description, &fields)?;
     let mut spec = IndexSpec {
         name: default_name(&fields),
         fields,
@@ -46,6 +50,7 @@ pub fn parse(description: RawDoc<'_>, cx: &Cx<'_>) -> Result<IndexSpec> {
         expire_after_s: None,
         collation: None,
         grid: parse_grid(description)?,
+        text,
     };
     for (name, value) in description.iter() {
         parse_option(&mut spec, name, value, cx)?;
@@ -80,6 +85,9 @@ pub fn show(index: &Index, docs: u64) -> Doc {
     out.put("name", ValueRef::String(&spec.name));
     put_true(&mut out, "unique", spec.unique && spec.name != "_id_");
     put_true(&mut out, "sparse", spec.sparse);
+    if let Some(text) = &spec.text {
+        text_index::show(text, &mut out);
+    }
     if let Some(filter) = &spec.partial {
         out.put("partialFilterExpression", ValueRef::Document(filter.raw()));
     }
@@ -134,8 +142,7 @@ fn put_true(out: &mut DocBuilder, name: &str, truth: bool) {
 }
 
 fn parse_key(key: RawDoc<'_>) -> Result<Vec<(String, FieldOrder)>> {
-    let fields: Result<Vec<(String, FieldOrder)>> =
-        key.iter().map(|(path, order)| Ok((check_path(path)?.to_owned(), parse_order(path, order)?))).collect();
+    let fields: Result<Vec<(String, FieldOrder)>> = key.iter().map(|(path, order)| parse_field(path, order)).collect();
     let fields = fields?;
     if fields.is_empty() {
         return Err(impossible("an index key needs at least one field"));
@@ -145,6 +152,15 @@ fn parse_key(key: RawDoc<'_>) -> Result<Vec<(String, FieldOrder)>> {
         return Err(impossible(&format!("the field '{path}' stands twice in the index key")));
     }
     Ok(fields)
+}
+
+fn parse_field(path: &str, order: ValueRef<'_>) -> Result<(String, FieldOrder)> {
+    let order = parse_order(path, order)?;
+    match (path, order) {
+        (WILDCARD, FieldOrder::Text) => {}
+        _ => drop(check_path(path)?),
+    }
+    Ok((path.to_owned(), order))
 }
 
 fn check_path(path: &str) -> Result<&str> {
@@ -182,8 +198,8 @@ fn parse_order(path: &str, order: ValueRef<'_>) -> Result<FieldOrder> {
 fn parse_option(spec: &mut IndexSpec, name: &str, value: ValueRef<'_>, cx: &Cx<'_>) -> Result<()> {
     match name {
         "key" | "v" | "background" | "ns" | "hidden" | "2dsphereIndexVersion" | "textIndexVersion" => {}
-        "default_language" | "language_override" | "weights" => {}
-        "bits" | "min" | "max" => {} // read with the grid
+        "default_language" | "language_override" | "weights" => {} // read with the text fields
+        "bits" | "min" | "max" => {}                               // read with the grid
         "name" => spec.name = parse_name(value)?,
         "unique" => spec.unique = parse_bool(name, value)?,
         "sparse" => spec.sparse = parse_bool(name, value)?,
@@ -316,6 +332,11 @@ fn wrong_type(name: &str, expected: &str, found: ValueRef<'_>) -> Error {
     Error::mongo(number::TYPE_MISMATCH, format!("the index option '{name}' must be {expected}, found {found}"))
 }
 
+/// The text index of a collection; there is at most one.
+pub fn text_index(coll: &Collection) -> Option<&Arc<Index>> {
+    coll.indexes.iter().find(|index| index.text.is_some())
+}
+
 /// The index of a collection with the same key, collation and partial filter, whatever its name.
 pub fn same_key<'c>(coll: &'c Collection, spec: &IndexSpec) -> Option<&'c Arc<Index>> {
     coll.indexes.iter().find(|index| {
@@ -333,6 +354,7 @@ pub fn is_same(index: &Index, spec: &IndexSpec) -> bool {
         && other.unique == spec.unique
         && other.sparse == spec.sparse
         && other.expire_after_s == spec.expire_after_s
+        && other.text == spec.text
 }
 
 fn bytes(doc: Option<&Doc>) -> Option<&[u8]> {

@@ -11,6 +11,7 @@ mod cover;
 mod explain;
 mod implied;
 mod near;
+mod text;
 
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ pub use bounds::{Bounds, Interval};
 pub use choose::choose;
 pub use cover::{Cover, CoverPart};
 pub use explain::explain;
+pub use text::TextEntries;
 
 /// What is wanted of a collection.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +33,8 @@ pub struct Wanted<'w> {
     pub filter: &'w Filter,
     /// In which order; empty means any.
     pub order: &'w [Order],
+    /// In what sense rows without such an order come first.
+    pub rank: Rank,
     /// How texts compare.
     pub collation: Option<&'w Collation>,
     /// How many rows are needed from the start of the order, if that is known.
@@ -41,6 +45,17 @@ pub struct Wanted<'w> {
     pub avoid_scan: bool,
     /// What is made of the rows.
     pub rows: RowsWanted<'w>,
+}
+
+/// What the order of rows comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rank {
+    /// They come as the road has them.
+    Natural,
+    /// Those that a search for words fits best come first.
+    BestFirst,
+    /// Values of the documents, or more than one thing.
+    Sorted,
 }
 
 /// What is made of the rows.
@@ -93,6 +108,8 @@ pub enum Access {
     Scan(Scan),
     /// Entries of a geo index, nearest first.
     Near(Box<NearEntries>),
+    /// Words of a text index.
+    Text(Box<TextEntries>),
     /// Several roads, each document once.
     Union(Vec<Access>),
 }
@@ -110,6 +127,13 @@ pub struct NearEntries {
     pub near: Near,
     /// The rings, from the first.
     pub rings: Rings,
+}
+
+impl Plan {
+    /// Do the documents that a search for words fits best come first?
+    pub fn is_best_first(&self) -> bool {
+        matches!(&self.access, Access::Text(text) if text.best_first)
+    }
 }
 
 impl NearEntries {

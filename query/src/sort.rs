@@ -49,6 +49,8 @@ pub enum Meta {
     GeoDistance,
     /// The point that `$near` measured to.
     GeoPoint,
+    /// Where the words of `$text` stand.
+    Highlights,
 }
 
 /// Most fields of a sort order.
@@ -84,6 +86,15 @@ impl Sort {
                 Err(Error::mongo(TOO_MANY_FIELDS, format!("{count} sort fields, at most {FIELDS_MAX} are allowed")))
             }
         }
+    }
+
+    /// What has to be found out about each document for this order.
+    pub fn metas(&self) -> Vec<Meta> {
+        let of_field = |field: &SortField| match field.by {
+            SortBy::Meta(meta) => Some(meta),
+            SortBy::Path(_) => None,
+        };
+        self.fields.iter().filter_map(of_field).collect()
     }
 
     /// Is this the order of insertion?
@@ -184,6 +195,17 @@ impl SortField {
 }
 
 impl Meta {
+    /// How it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Meta::TextScore => "textScore",
+            Meta::RandomValue => "randVal",
+            Meta::GeoDistance => "geoNearDistance",
+            Meta::GeoPoint => "geoNearPoint",
+            Meta::Highlights => "searchHighlights",
+        }
+    }
+
     fn read(doc: RawDoc<'_>) -> Result<Meta> {
         let mut fields = doc.iter();
         let Some(("$meta", kind)) = fields.next() else {

@@ -10,6 +10,7 @@ use super::assemble::assemble;
 use crate::cx::Cx;
 use crate::error::Result;
 use crate::exec::rings::NearSearch;
+use crate::exec::text::{Place, TextSearch};
 use crate::filter::Filter;
 use crate::plan::{Access, Cover, Entries, Interval, Plan};
 
@@ -58,6 +59,7 @@ enum Source<'v> {
     Scan(storage::Docs<'v>),
     Entries(Walk<'v>),
     Near(Box<NearSearch<'v>>),
+    Text(Box<TextSearch<'v>>),
     Union(VecDeque<Source<'v>>),
 }
 
@@ -119,8 +121,14 @@ impl<'v> Fetch<'v> {
     /// # Errors
     /// As for [`Fetch::next_row`].
     pub fn count(mut self, cx: &Cx<'_>, limit: u64) -> Result<(u64, Examined)> {
+        if matches!(self.source, Source::Text(_)) && self.residual.is_all() && !self.is_mixed() {
+            return self.count_words(cx, limit);
+        }
         let mut count = 0;
-        if !self.residual.is_all() || matches!(self.source, Source::Ids(_) | Source::Near(_)) || self.is_mixed() {
+        if !self.residual.is_all()
+            || matches!(self.source, Source::Ids(_) | Source::Near(_) | Source::Text(_))
+            || self.is_mixed()
+        {
             while count < limit && self.next_row(cx)?.is_some() {
                 count += 1;
             }
@@ -143,6 +151,7 @@ impl<'v> Fetch<'v> {
             Source::Done => self.fill_by_staged(cx),
             Source::Scan(_) => self.fill_by_scan(cx),
             Source::Near(_) => self.fill_by_rings(cx),
+            Source::Text(_) => self.fill_by_words(cx),
             Source::Entries(_) if self.cover.is_some() => self.fill_by_entries(cx),
             _ => self.fill_by_places(cx),
         }
@@ -233,6 +242,62 @@ impl<'v> Fetch<'v> {
         }
     }
 
+    /// Counts documents that hold the words, fetching only those of which the index is not sure.
+    fn count_words(mut self, cx: &Cx<'_>, limit: u64) -> Result<(u64, Examined)> {
+        let Source::Text(mut search) = std::mem::replace(&mut self.source, Source::Done) else {
+            return Ok((0, self.examined));
+        };
+        let mut count = 0;
+        loop {
+            let places = search.next_places(self.view, self.coll, &mut self.examined, BATCH, cx)?;
+            for place in &places {
+                cx.tick()?;
+                count += u64::from(search.is_sure(*place) || self.holds_words(&search, *place, cx)?);
+                if count >= limit {
+                    return Ok((count, self.examined));
+                }
+            }
+            if places.is_empty() {
+                return Ok((count, self.examined));
+            }
+        }
+    }
+
+    fn holds_words(&mut self, search: &TextSearch<'_>, place: Place, cx: &Cx<'_>) -> Result<bool> {
+        self.examined.docs += 1;
+        let Some(doc) = self.view.doc(self.coll, place.rid)? else { return Ok(false) };
+        Ok(search.judge(place, &Row { rid: place.rid, doc }, cx)?.is_some())
+    }
+
+    /// Documents that hold the words; best first, they are held back until nothing better can come.
+    fn fill_by_words(&mut self, cx: &Cx<'_>) -> Result<bool> {
+        let Source::Text(mut search) = std::mem::replace(&mut self.source, Source::Done) else { return Ok(false) };
+        let places = search.next_places(self.view, self.coll, &mut self.examined, self.batch, cx)?;
+        self.batch = BATCH;
+        let rids: Vec<Rid> = places.iter().map(|place| place.rid).collect();
+        let docs = self.view.docs(self.coll, &rids)?;
+        self.examined.docs += rids.len() as u64;
+        for (place, doc) in places.iter().zip(docs) {
+            let Some(doc) = doc.filter(|_| !self.staged.hidden.contains(&place.rid)) else { continue };
+            let row = Row { rid: place.rid, doc };
+            if self.residual.matches(row.doc.raw(), cx)?
+                && let Some(score) = search.judge(*place, &row, cx)?
+            {
+                match search.is_best_first() {
+                    true => search.hold(score, row),
+                    false => self.ready.push_back(row),
+                }
+            }
+        }
+        while let Some(row) = search.certain() {
+            self.ready.push_back(row);
+        }
+        if !places.is_empty() {
+            self.source = Source::Text(search);
+        }
+        Ok(true)
+    }
+
     fn fetch_new(&mut self, rid: Rid, cx: &Cx<'_>) -> Result<Option<Row>> {
         if !self.is_new(rid) {
             return Ok(None);
@@ -267,13 +332,15 @@ impl<'v> Source<'v> {
             Access::Scan(scan) => Source::Scan(view.scan(coll, None, *scan)),
             Access::Entries(entries) => Source::Entries(Walk::new(entries)),
             Access::Near(near) => Source::Near(Box::new(NearSearch::new(near))),
+            Access::Text(text) => Source::Text(Box::new(TextSearch::new(text))),
             Access::Union(roads) => Source::Union(roads.iter().map(|road| Source::new(view, coll, road)).collect()),
         }
     }
 
     fn next_place(&mut self, view: &'v View, coll: &'v Collection, examined: &mut Examined) -> Result<Option<Rid>> {
         match self {
-            Source::Done | Source::Near(_) => Ok(None), // rings are read by `fill_by_rings`
+            // These are read by `fill_by_rings` and `fill_by_words`.
+            Source::Done | Source::Near(_) | Source::Text(_) => Ok(None),
             Source::Ids(ids) => {
                 for id in ids {
                     examined.keys += 1;
@@ -363,6 +430,6 @@ fn repeats(access: &Access) -> bool {
         Access::Entries(entries) => entries.repeats,
         Access::Union(_) | Access::Near(_) => true,
         Access::Ids(ids) => ids.len() > 1,
-        Access::Empty | Access::Scan(_) => false,
+        Access::Empty | Access::Scan(_) | Access::Text(_) => false,
     }
 }

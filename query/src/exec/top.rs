@@ -2,11 +2,12 @@
 
 use std::collections::BinaryHeap;
 
-use storage::{Doc, Rid};
+use storage::{Doc, Rid, Value, ValueRef};
 
 use super::fetch::{Fetch, Row};
 use crate::cx::Cx;
 use crate::error::{Code, Error, Result, number};
+use crate::filter::Filter;
 use crate::sort::Sort;
 
 /// What one held row costs beside its key and document, in bytes.
@@ -16,15 +17,18 @@ const ROW_BYTES: usize = 96;
 ///
 /// # Errors
 /// 292 where the rows need more memory than a stage may use; faults of the rows.
-pub fn sorted(fetch: &mut Fetch<'_>, sort: &Sort, keep: Option<u64>, cx: &Cx<'_>) -> Result<Vec<Row>> {
+pub fn sorted(fetch: &mut Fetch<'_>, sort: &Sort, filter: &Filter, keep: Option<u64>, cx: &Cx<'_>) -> Result<Vec<Row>> {
     let keep = keep.and_then(|keep| usize::try_from(keep).ok()).unwrap_or(usize::MAX);
     if keep == 0 {
         return Ok(Vec::new());
     }
+    let metas = sort.metas();
     let mut held = Held { rows: BinaryHeap::new(), bytes: 0, keep };
     while let Some(row) = fetch.next_row(cx)? {
         let mut key = Vec::with_capacity(32);
-        sort.key(row.doc.raw(), cx, &mut key)?;
+        let found = if metas.is_empty() { None } else { filter.found(row.doc.raw(), &metas, cx)? };
+        let meta = |kind| found.as_ref().and_then(|found| found.get(kind)).map_or(Value::Null, ValueRef::to_value);
+        sort.key_with(row.doc.raw(), cx, meta, &mut key)?;
         held.add(Keyed { key, rid: row.rid, doc: row.doc });
         held.check(cx)?;
     }

@@ -44,9 +44,8 @@ fn rand<'a>(_: &'a Call, env: &Env<'a>) -> Result<Computed<'a>> {
 }
 
 /// Kinds that MongoDB knows and that never exist here.
-const UNFILLED: [&str; 8] = [
+const UNFILLED: [&str; 7] = [
     "searchScore",
-    "searchHighlights",
     "searchScoreDetails",
     "indexKey",
     "recordId",
@@ -73,6 +72,7 @@ fn kind_of(name: &str) -> Option<Meta> {
         "geoNearDistance" => Meta::GeoDistance,
         "geoNearPoint" => Meta::GeoPoint,
         "randVal" => Meta::RandomValue,
+        "searchHighlights" => Meta::Highlights,
         _ => return None,
     })
 }

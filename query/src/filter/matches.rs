@@ -43,8 +43,7 @@ impl Filter {
             Filter::Or(members) => Ok(found(any(members, doc, cx)?)),
             Filter::Nor(members) => Ok(found(!any(members, doc, cx)?)),
             Filter::Schema(schema) => Ok(found(schema.holds(doc, cx)?)),
-            // Only the index knows; a document that reaches this point came through it.
-            Filter::Text(_) => Ok(WITHOUT_POSITION),
+            Filter::Text(text) => Ok(found(text.matches(doc, cx)?)),
             Filter::Expr(expr) => Ok(found(expr.eval(doc, cx)?.is_true())),
             Filter::Sample(rate) => Ok(found(cx.random.next_unit() < *rate)),
             Filter::Always(truth) => Ok(found(*truth)),

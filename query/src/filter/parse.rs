@@ -36,6 +36,7 @@ impl Filter {
         let filter = Reader { cx, nodes: 0, depth: 0, place: Place::Document }.filter(doc)?;
         let filter = normal::simplified(filter, cx.collation);
         filter.check_near()?;
+        filter.check_text()?;
         Ok(filter)
     }
 

@@ -7,8 +7,8 @@ use storage::{Collection, FieldOrder, Index, Scan, Value, View};
 
 use super::bounds::Bounds;
 use super::candidate::{Candidate, candidates, conjuncts};
-use super::near;
 use super::{Access, Cover, Plan, RowsWanted, Wanted};
+use super::{near, text};
 use crate::error::{Error, Result, number::BAD_VALUE};
 use crate::filter::Filter;
 
@@ -30,6 +30,9 @@ pub fn choose(view: &View, coll: &Collection, wanted: &Wanted<'_>) -> Result<Pla
     }
     if let Some((path, near)) = wanted.filter.near() {
         return near::choose(coll, wanted, path, near);
+    }
+    if let Some(text) = wanted.filter.text() {
+        return text::choose(coll, wanted, text);
     }
     if let Some(hint) = wanted.hint {
         return hinted(view, coll, wanted, &members, hint);
@@ -204,7 +207,7 @@ fn hinted(view: &View, coll: &Collection, wanted: &Wanted<'_>, members: &[&Filte
         let scan = if direction.as_i64() == Some(-1) { Scan::Backward } else { Scan::Forward };
         return Ok(whole(Access::Scan(scan), wanted, wanted.order.is_empty(), coll.stats.docs() * SCAN_COST));
     }
-    let named = coll.ready_indexes().find(|index| match hint {
+    let named = coll.ready_indexes().filter(|index| index.text.is_none()).find(|index| match hint {
         Value::String(name) => index.name == *name,
         other => other.as_ref().as_doc().is_some_and(|pattern| has_pattern(index, pattern)),
     });

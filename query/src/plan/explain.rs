@@ -75,6 +75,18 @@ fn put_access(out: &mut DocBuilder, access: &Access, filtered: bool) {
             put_entries(out, &near.entries);
             out.close(input);
         }
+        Access::Text(text) => {
+            out.put("stage", ValueRef::String("TEXT_MATCH"));
+            out.put("indexName", ValueRef::String(&text.index.name));
+            let query = out.open_document("parsedTextQuery");
+            let parts = text.search.parts();
+            for (name, words) in parts {
+                let mut list = ArrayBuilder::new();
+                words.iter().for_each(|word| list.push(ValueRef::String(word)));
+                out.put(name, ValueRef::Array(list.finish().raw()));
+            }
+            out.close(query);
+        }
         Access::Union(roads) => {
             out.put("stage", ValueRef::String("OR"));
             let inputs: storage::Array = documents(roads.iter().map(alone));

@@ -109,6 +109,19 @@ impl Search {
         search
     }
 
+    /// What it was taken apart into, for explain.
+    pub fn parts(&self) -> [(&'static str, Vec<&str>); 6] {
+        let fuzzy = self.fuzzy().map(|(word, _)| word).collect();
+        [
+            ("terms", listed(&self.any)),
+            ("negatedTerms", listed(&self.none)),
+            ("phrases", listed(&self.phrases)),
+            ("negatedPhrases", listed(&self.no_phrases)),
+            ("prefixes", listed(&self.prefixes)),
+            ("fuzzyTerms", fuzzy),
+        ]
+    }
+
     /// The words of which one must be there.
     pub fn words(&self) -> impl Iterator<Item = &str> {
         self.any.iter().map(String::as_str)
@@ -318,6 +331,10 @@ impl Occurrences {
         self.worth += self.next;
         self.next /= 2.0;
     }
+}
+
+fn listed<'s>(words: impl IntoIterator<Item = &'s String>) -> Vec<&'s str> {
+    words.into_iter().map(String::as_str).collect()
 }
 
 fn terms(words: &str, reading: Reading) -> BTreeSet<String> {
