@@ -148,6 +148,7 @@ impl Records {
             expire_after_s: None,
             collation: None,
             grid: storage::geo::Grid::default(),
+            text: None,
         };
         match self.0.create_index(env, COLLECTION, &index) {
             Ok((_, ticket)) => drop(ticket.wait().map_err(Error::from)?),

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
-use frostem::{Algorithm, Stemmer};
+use rust_stemmers::{Algorithm, Stemmer};
 
 /// A language, by its row in the table.
 #[derive(Clone, Copy)]
@@ -68,7 +68,7 @@ impl Language {
     /// The stem of a word that is in lower case.
     pub(super) fn stem(self, word: &str) -> String {
         match self.0.stems {
-            Some(algorithm) => Stemmer::new(algorithm).stem(word).into_owned(),
+            Some(algorithm) => Stemmer::create(algorithm).stem(word).into_owned(),
             None => word.to_owned(),
         }
     }

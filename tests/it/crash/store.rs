@@ -58,6 +58,7 @@ fn prepare(store: &Store) -> (EnvId, Arc<Collection>) {
             partial: None,
             expire_after_s: None,
             grid: storage::geo::Grid::default(),
+            text: None,
             collation: None,
         };
         store.create_index(env, "c", &spec).expect("an index").1.wait().expect("durable");

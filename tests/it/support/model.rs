@@ -12,6 +12,7 @@ use query::{
     FindAndModify, Insert, Limits, Projection, Random, Reply, Result, Updated, Variables, parse_collation,
 };
 use storage::geo::Metric;
+use storage::text::{TextFields, TextSpec};
 use storage::{Collation, Doc, RawDoc, Value, ValueRef};
 
 /// Every collection with its documents in the order of their insertion.
@@ -40,6 +41,7 @@ struct Index {
     collation: Option<Collation>,
     /// Fields that are not ordered by value, with their kind: `2d`, `2dsphere`, `text` …
     special: Vec<(String, String)>,
+    text: Option<TextFields>,
 }
 
 #[derive(Debug)]
@@ -179,8 +181,9 @@ impl Model {
                 .flat_map(|index| &index.special)
                 .any(|(of, is)| (path.is_empty() || of == path) && is == kind)
         };
-        if holds_text(filter) && !has("", "text") {
-            return Err(Error::mongo(27, "$text needs a text index"));
+        if let Some(text) = filter.text() {
+            let fields = indexes.iter().find_map(|index| index.text.as_ref());
+            text.settle(fields.ok_or_else(|| Error::mongo(27, "$text needs a text index"))?);
         }
         let Some((path, near)) = filter.near() else { return Ok(()) };
         let served = match near.metric() {
@@ -388,14 +391,10 @@ fn projection(doc: Option<&Doc>, cx: &Cx<'_>) -> Result<Option<Projection>> {
 fn shown(doc: &Doc, projection: Option<&Projection>, filter: &Filter, cx: &Cx<'_>) -> Result<Doc> {
     let Some(projection) = projection else { return Ok(doc.clone()) };
     let position = filter.matched(doc.raw(), cx)?.unwrap_or_default().position;
-    projection.apply(doc.raw(), position, cx)
-}
-
-fn holds_text(filter: &Filter) -> bool {
-    match filter {
-        Filter::And(members) | Filter::Or(members) | Filter::Nor(members) => members.iter().any(holds_text),
-        other => matches!(other, Filter::Text(_)),
-    }
+    let mut metas = Vec::new();
+    projection.metas(&mut |meta| metas.push(meta));
+    let found = filter.found(doc.raw(), &metas, cx)?;
+    projection.apply(doc.raw(), position, &cx.with_found(found.as_ref()))
 }
 
 fn places(docs: &[Doc], filter: &Filter, cx: &Cx<'_>) -> Result<Vec<usize>> {
@@ -466,6 +465,7 @@ impl Index {
             sparse: truth("sparse"),
             partial: partial.map(|partial| Filter::parse(partial, &cx)).transpose()?,
             collation: asked.collation,
+            text: words(key),
             special: key.iter().filter_map(|(path, kind)| Some((path.to_owned(), kind.as_str()?.to_owned()))).collect(),
         })
     }
@@ -498,6 +498,14 @@ impl Index {
         let keys = order.keys(doc.raw(), &cx, |_: Meta| Value::Null);
         keys.map_err(|_| Error::mongo(171, "two fields of an index lead to different arrays of one document"))
     }
+}
+
+/// What a text index looks at, in English and without weights.
+fn words(key: RawDoc<'_>) -> Option<TextFields> {
+    let texts = key.iter().filter(|(_, kind)| kind.as_str() == Some("text"));
+    let weights: Vec<(String, u32)> = texts.map(|(path, _)| (path.to_owned(), 1)).collect();
+    let spec = TextSpec { weights, default_language: "english".into(), language_override: "language".into() };
+    TextFields::new(spec).filter(|fields| !fields.spec().weights.is_empty())
 }
 
 /// A filter for documents that have any field of an index.
