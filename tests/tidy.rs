@@ -68,7 +68,7 @@ const MEANING_REASON: &str = "the language knows no plan, store or rule";
 const WRAPPED: &[(&str, &[&str])] = &[
     ("rocksdb::", &["storage/src/engine/rocks", "storage/src/engine/rocks.rs"]),
     ("postcard::", &["storage/src/catalog", "server/src/tenants/codec"]),
-    ("tantivy::", &["storage/src/index/text"]),
+    ("tantivy::", &["storage/src/text/shadow"]),
 ];
 /// Spellings of one protocol that may stand only in the server crate.
 const PROTOCOL_SPELLINGS: &[&str] = &["DATABASE_COLLECTION", "DATABASE_REQUEST", "INVALIID_ENV", "X-TCB", "wxCloudApi"];

@@ -63,7 +63,7 @@ impl<'v> TextSearch<'v> {
     pub(super) fn judge(&self, place: Place, row: &Row, cx: &Cx<'_>) -> Result<Option<f64>> {
         let (search, doc) = (&self.of.search, row.doc.raw());
         if place.score.is_none() || self.of.best_first {
-            return Ok(search.score(doc, &mut || cx.tick())?);
+            return search.score(doc, &mut || cx.tick());
         }
         Ok(search.confirms(doc, &mut || cx.tick())?.then_some(0.0))
     }

@@ -37,11 +37,7 @@ pub(super) fn joined(filter: Option<Filter>, stage: &Match) -> Filter {
 impl Match {
     /// Does it search for words?
     pub fn finds_text(&self) -> bool {
-        match &self.filter {
-            Filter::Text(_) => true,
-            Filter::And(members) => members.iter().any(|member| matches!(member, Filter::Text(_))),
-            _ => false,
-        }
+        self.filter.text().is_some()
     }
 
     pub fn build<'a>(&'a self, input: Box<dyn Operator + 'a>) -> Box<dyn Operator + 'a> {

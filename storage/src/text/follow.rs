@@ -15,6 +15,7 @@ use super::fields::TextFields;
 use super::search::scores;
 use super::shadow::{self, Shadow, Writer};
 use super::standing::{Signal, Standing, Texts, concerns, is_in};
+use super::words::warm_up;
 use crate::catalog::{Catalog, Collection, Index, IndexState, codec};
 use crate::doc::RawDoc;
 use crate::engine::{Scan, Snap};
@@ -155,6 +156,9 @@ impl Follower {
             }
         }
         self.clear(&store.inner.texts);
+        if !self.targets.is_empty() {
+            warm_up();
+        }
     }
 
     /// Removes what belongs to indexes that do not exist any more.

@@ -117,7 +117,6 @@ fn dictionary() -> &'static Jieba {
 }
 
 /// Unpacks the dictionary, which takes about a tenth of a second, before somebody waits for it.
-#[allow(dead_code)]
 pub(super) fn warm_up() {
     dictionary();
 }
