@@ -64,7 +64,8 @@ pub struct WatchEvent {
     pub queue: Queue,
     /// The document's `_id`.
     pub id: Value,
-    /// The document as it is now, unless it left.
+    /// The document as it is now. One that left because of a change comes as it was before: what it is now need not be
+    /// for this watcher's eyes. `None` where it was removed or pushed out.
     pub doc: Option<Doc>,
     /// Which fields differ, where the document was updated in parts and stays.
     pub fields: Option<FieldsChanged>,
@@ -305,7 +306,12 @@ impl WatchEvent {
             }
             _ => None,
         };
-        let doc = after.filter(|_| queue != Queue::Dequeue).cloned();
+        let doc = match (queue, did) {
+            (Queue::Dequeue, Did::Update | Did::Replace) => before,
+            (Queue::Dequeue, _) => None,
+            _ => after,
+        };
+        let doc = doc.cloned();
         WatchEvent { did, queue, id: id.map_or(Value::Null, storage::ValueRef::to_value), doc, fields }
     }
 }

@@ -118,7 +118,7 @@ pub fn pass_for(app: &App, env: EnvId, credential: Credential, base_url: &str) -
     let env = name.ok_or_else(|| Error::new(Code::EnvMissing, "the environment does not exist any more"))?;
     let ticket = Ticket { env: env.clone(), credential, ends: app.now_ms() + LIFE_MS };
     let sign = app.realtime.signer.sign(&ticket);
-    Ok(Pass { url: address(base_url, &env), sign, env })
+    Ok(Pass { url: address(base_url, &env, &sign), sign, env })
 }
 
 /// Is the login still what it was? A revoked key pair or an ended session must not go on receiving.
@@ -131,12 +131,13 @@ pub fn is_still_valid(app: &App, env: EnvId, credential: &Credential) -> bool {
     }
 }
 
-/// Where this server's sockets are.
-fn address(base_url: &str, env: &str) -> String {
+/// Where this server's sockets are. The address holds the ticket too: SDKs that close one socket and open another at
+/// once believe that they are logged in.
+fn address(base_url: &str, env: &str, sign: &str) -> String {
     let (scheme, place) = base_url.split_once("://").unwrap_or(("http", base_url));
     let place = place.trim_end_matches('/');
     let place = place.strip_suffix("/admin").unwrap_or(place);
-    format!("{}://{place}/ws?env={env}", if scheme == "https" { "wss" } else { "ws" })
+    format!("{}://{place}/ws?env={env}&ticket={sign}", if scheme == "https" { "wss" } else { "ws" })
 }
 
 #[cfg(test)]
@@ -146,12 +147,12 @@ mod tests {
     #[test]
     fn sockets_are_where_the_caller_reaches_the_server() {
         for (base, expect) in [
-            ("http://127.0.0.1:8787", "ws://127.0.0.1:8787/ws?env=e"),
-            ("https://db.example.com/wafer", "wss://db.example.com/wafer/ws?env=e"),
-            ("https://db.example.com/wafer/admin", "wss://db.example.com/wafer/ws?env=e"),
-            ("http://b.example/", "ws://b.example/ws?env=e"),
+            ("http://127.0.0.1:8787", "ws://127.0.0.1:8787/ws?env=e&ticket=t"),
+            ("https://db.example.com/wafer", "wss://db.example.com/wafer/ws?env=e&ticket=t"),
+            ("https://db.example.com/wafer/admin", "wss://db.example.com/wafer/ws?env=e&ticket=t"),
+            ("http://b.example/", "ws://b.example/ws?env=e&ticket=t"),
         ] {
-            assert_eq!(address(base, "e"), expect);
+            assert_eq!(address(base, "e", "t"), expect);
         }
     }
 }

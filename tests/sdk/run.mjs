@@ -15,6 +15,8 @@ const columns = names.flatMap(name => SDKS[name].ways.map(way => ({ name, way })
   .filter(({ way }) => ways.length === 0 || ways.includes(way))
 const results = new Map()
 const SLOW_MS = 3000
+/** Watching needs a global WebSocket, which Node has from 22 on, and from 20 on if asked for. */
+const SOCKETS = process.allowedNodeEnvironmentFlags.has('--experimental-websocket') ? ['--experimental-websocket'] : []
 
 const troubles = []
 for (const column of columns) await runOne(column)
@@ -24,7 +26,7 @@ process.exitCode = summary()
 /** Each SDK and way has a process of its own, as they read their settings from the environment, once; and a server of its own. */
 async function runOne ({ name, way }) {
   const server = await start()
-  const child = spawn(process.execPath, [fileURLToPath(new URL('one.mjs', import.meta.url)), name, way, ...narrowed], {
+  const child = spawn(process.execPath, [...SOCKETS, fileURLToPath(new URL('one.mjs', import.meta.url)), name, way, ...narrowed], {
     env: { ...process.env, ...server.env }, stdio: ['ignore', 'pipe', 'inherit']
   })
   const ended = new Promise(resolve => child.on('exit', (code, signal) => resolve(code ?? signal)))

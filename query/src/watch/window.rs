@@ -26,11 +26,11 @@ impl Window {
         let now: HashSet<Rid> = rows.iter().map(|row| row.rid).collect();
         let gone = self.0.iter().filter(|(rid, _)| !now.contains(rid));
         let gone = gone.map(|(rid, id)| {
-            let did = match merged.get(rid) {
-                None => Did::Limit,
-                Some(change) => did(change),
+            let (did, before) = match merged.get(rid) {
+                None => (Did::Limit, None),
+                Some(change) => (did(change), change.before.as_ref()),
             };
-            WatchEvent { did, queue: Queue::Dequeue, id: id.clone(), doc: None, fields: None }
+            WatchEvent { id: id.clone(), ..WatchEvent::new(did, Queue::Dequeue, before, None) }
         });
         let here = rows.iter().filter_map(|row| {
             let change = merged.get(&row.rid);

@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
-use axum::http::{Response, StatusCode};
+use axum::http::{Response, StatusCode, Uri};
 use query::{Code, EnvId, Error, Result};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -18,9 +18,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::feed::{Feed, Fetched, INIT_ID, Listener, Mailbox, RING_BYTES_MAX};
 use super::hub::Asker;
 use super::is_still_valid;
-use super::talk::{
-    Asked, Event, LOGIN_FAILED, LoginAsked, Numbered, Out, QUERY_UNKNOWN, SIGN_EXPIRED, SIGN_INVALID, Talk,
-};
+use super::talk::{Asked, Event, LOGIN_FAILED, Numbered, Out, QUERY_UNKNOWN, SIGN_EXPIRED, SIGN_INVALID, Talk};
 use super::ticket::{Credential, Fault};
 use crate::app::{App, BODY_UNIT_BYTES};
 use crate::face::json;
@@ -49,6 +47,7 @@ const CLOSE_NORMAL: u16 = 1000;
 pub async fn connect(
     State(app): State<Arc<App>>,
     slot: Option<Extension<Slot>>,
+    uri: Uri,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response<Body> {
     let Ok(upgrade) = upgrade else {
@@ -64,8 +63,10 @@ pub async fn connect(
     upgrade.max_message_size(FRAME_BYTES_MAX).max_frame_size(FRAME_BYTES_MAX).read_buffer_size(READ_BYTES).on_upgrade(
         move |socket| async move {
             let opened = Opened::count(&app);
+            let mut line = Line::new(opened.0.clone());
+            line.admit(uri.query().unwrap_or_default());
             // Boxed: most sockets are idle, and a task is as large as its largest moment.
-            Box::pin(Line::new(opened.0.clone()).serve(socket)).await;
+            Box::pin(line.serve(socket)).await;
             drop((opened, slot));
         },
     )
@@ -128,6 +129,16 @@ impl Line {
         Line { app, talk, mailbox: Arc::default(), logins: HashMap::new(), reading: HashMap::new() }
     }
 
+    /// Logs in with the ticket in the address, if there is one that opens anything.
+    fn admit(&mut self, query: &str) {
+        let named = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+        if let (Some(env), Some(sign)) = (named("env"), named("ticket"))
+            && self.login(env, sign).is_ok()
+        {
+            self.talk.admit(env.to_owned());
+        }
+    }
+
     async fn serve(mut self, mut socket: WebSocket) {
         if let Err(End::Close(code, reason)) = self.converse(&mut socket).await {
             let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
@@ -174,7 +185,7 @@ impl Line {
             let mut then = Vec::new();
             match wish {
                 Out::Login(asked) => {
-                    let outcome = self.login(&asked);
+                    let outcome = self.login(&asked.env, &asked.sign);
                     self.talk.step(Event::LoggedIn(asked, outcome), 0, &mut then);
                 }
                 Out::Begin(asked, spec) => {
@@ -262,14 +273,14 @@ impl Line {
         Ok(())
     }
 
-    fn login(&mut self, asked: &LoginAsked) -> std::result::Result<(), (&'static str, String)> {
-        let ticket = self.app.realtime.signer.open(&asked.sign, self.app.now_ms()).map_err(|fault| match fault {
+    fn login(&mut self, env_name: &str, sign: &str) -> std::result::Result<(), (&'static str, String)> {
+        let ticket = self.app.realtime.signer.open(sign, self.app.now_ms()).map_err(|fault| match fault {
             Fault::Forged => (SIGN_INVALID, "the ticket is not one of this server: fetch a new one".to_owned()),
             Fault::Expired => (SIGN_EXPIRED, "the ticket's time is over: fetch a new one".to_owned()),
         })?;
         let spelt = |error: Error| (spell(error.code, Dialect::Socket).text, error.message);
-        if ticket.env != asked.env {
-            let message = format!("the ticket opens the environment {:?}, not {:?}", ticket.env, asked.env);
+        if ticket.env != env_name {
+            let message = format!("the ticket opens the environment {:?}, not {env_name:?}", ticket.env);
             return Err(spelt(Error::new(Code::EnvMissing, message)));
         }
         let env = self.app.tenants.env(&ticket.env).map_err(spelt)?;
@@ -277,11 +288,11 @@ impl Line {
             return Err((LOGIN_FAILED, "the login is not valid any more".to_owned()));
         }
         let limits = self.app.tenants.limits(env);
-        if !self.logins.contains_key(&asked.env) {
+        if !self.logins.contains_key(env_name) {
             self.app.realtime.enter(env, limits.sockets_max).map_err(spelt)?;
         }
         self.talk.allow(usize::try_from(limits.socket_watches_max).unwrap_or(usize::MAX));
-        self.logins.insert(asked.env.clone(), Login { env, credential: ticket.credential });
+        self.logins.insert(env_name.to_owned(), Login { env, credential: ticket.credential });
         Ok(())
     }
 

@@ -204,6 +204,11 @@ impl Talk {
         self.watches_max = watches_max;
     }
 
+    /// Somebody is logged in for an environment without having asked on this connection.
+    pub fn admit(&mut self, env: String) {
+        self.logins.insert(env);
+    }
+
     /// Has anybody logged in?
     pub fn is_open(&self) -> bool {
         !self.logins.is_empty()

@@ -70,5 +70,32 @@ export const scenarios = {
     const done = outcomes.filter(outcome => outcome.status === 'fulfilled').length
     assert.ok(done >= 1, 'at least one went through')
     assert.equal((await api.get(name, 'a')).n, done, 'each that was told "done" is counted once')
+  },
+
+  async 'everybody gets through to a hot document' (api) {
+    const name = await api.collection([{ _id: 'a', n: 0 }])
+    const increment = () => api.transaction(async transaction => {
+      const { n } = await transaction.get(name, 'a')
+      await transaction.update(name, 'a', { n: n + 1 })
+    })
+    // With the attempts that the SDK makes by itself.
+    await Promise.all(Array.from({ length: 12 }, increment))
+    assert.equal((await api.get(name, 'a')).n, 12)
+  },
+
+  async 'transfers both ways between two hot accounts' (api) {
+    const name = await api.collection([{ _id: 'a', n: 100 }, { _id: 'b', n: 100 }])
+    const transfer = (from, to) => api.transaction(async transaction => {
+      const has = await transaction.get(name, from)
+      const gets = await transaction.get(name, to)
+      await transaction.update(name, from, { n: has.n - 1 })
+      await transaction.update(name, to, { n: gets.n + 1 })
+    })
+    const ways = Array.from({ length: 8 }, (_, at) => at % 4 === 0 ? transfer('b', 'a') : transfer('a', 'b'))
+    const outcomes = await Promise.allSettled(ways)
+    const done = way => outcomes.filter((outcome, at) => outcome.status === 'fulfilled' && (at % 4 === 0) === way).length
+    assert.equal((await api.get(name, 'a')).n, 100 + done(true) - done(false))
+    assert.equal((await api.get(name, 'b')).n, 100 - done(true) + done(false))
+    assert.ok(done(true) + done(false) >= 6, `${outcomes.map(({ reason }) => reason?.message ?? reason?.errMsg ?? 'done')}`)
   }
 }
