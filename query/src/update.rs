@@ -13,6 +13,7 @@ mod operators;
 mod path;
 mod rename;
 mod replace;
+mod rewrite;
 mod seed;
 mod tree;
 
@@ -23,6 +24,7 @@ use crate::cx::Cx;
 use crate::error::{Error, Result, number::FAILED_TO_PARSE};
 use crate::filter::{Filter, Matched};
 use crate::insert;
+use crate::pipeline::{Pipeline, Rewrite};
 
 pub(crate) use check::id_names;
 pub use operators::{UPDATE_OPERATORS, UpdateOperator};
@@ -37,6 +39,7 @@ pub struct Update(Kind);
 enum Kind {
     Operators(Operators),
     Replacement(Doc),
+    Pipeline(Rewrite),
 }
 
 /// A document after a change.
@@ -82,7 +85,7 @@ impl Update {
             Change::Pipeline(_) if !filters.is_empty() => {
                 return Err(Error::mongo(FAILED_TO_PARSE, "an update by a pipeline takes no array filters"));
             }
-            Change::Pipeline(_) => return Err(Error::mongo(FAILED_TO_PARSE, "not here yet")),
+            Change::Pipeline(stages) => Kind::Pipeline(Pipeline::parse_update(stages, cx)?),
         }))
     }
 
@@ -106,6 +109,7 @@ impl Update {
         match &self.0 {
             Kind::Operators(operators) => operators.apply(doc, matched, false, cx),
             Kind::Replacement(new) => replace::replace(doc, new.raw(), cx),
+            Kind::Pipeline(rewrite) => rewrite::rewrite(rewrite, doc, cx),
         }
     }
 
@@ -116,6 +120,7 @@ impl Update {
     pub fn upsert(&self, filter: &Filter, new_id: impl FnOnce() -> Value, cx: &Cx<'_>) -> Result<Doc> {
         let doc = match &self.0 {
             Kind::Replacement(new) => replace::upsert(filter, new.raw(), cx)?,
+            Kind::Pipeline(rewrite) => rewrite::upsert(rewrite, filter, cx)?,
             Kind::Operators(operators) => {
                 let seed = seed::seed(filter)?;
                 let changed = operators.apply(seed.raw(), Matched::default(), true, cx)?;

@@ -95,6 +95,9 @@ impl Draft<'_, '_> {
     }
 
     fn position(&mut self, path: &str) -> Result<()> {
+        if self.root.fields.iter().any(|(_, leaf)| matches!(leaf, Leaf::ElemMatch(_))) {
+            return Err(Error::mongo(31256, "a positional $ and $elemMatch cannot stand in one projection"));
+        }
         if self.after.iter().any(|after| matches!(after, After::Position { .. })) {
             return Err(Error::mongo(31276, "a projection has at most one positional $"));
         }
@@ -193,6 +196,9 @@ impl Draft<'_, '_> {
     }
 
     fn elem_match(&mut self, path: &FieldPath, argument: ValueRef<'_>) -> Result<()> {
+        if self.after.iter().any(|after| matches!(after, After::Position { .. })) {
+            return Err(Error::mongo(31255, "a positional $ and $elemMatch cannot stand in one projection"));
+        }
         if !matches!(argument, ValueRef::Document(_)) {
             return Err(Error::mongo(
                 31274,

@@ -92,7 +92,7 @@ pub(super) fn size(doc: RawDoc<'_>) -> Result<()> {
     }
 }
 
-fn bounded(doc: RawDoc<'_>) -> Result<()> {
+pub(super) fn bounded(doc: RawDoc<'_>) -> Result<()> {
     size(doc)?;
     match deeper_than(doc, DOC_DEPTH_MAX) {
         false => Ok(()),

@@ -22,9 +22,10 @@ fn outcome(given: &str, update: &str, filter: &str, array_filters: &str) -> Stri
 }
 
 fn change(update: &str) -> Change {
-    match update.starts_with("{$") {
-        true => Change::Operators(doc(update)),
-        false => Change::Replacement(doc(update)),
+    match update {
+        _ if update.starts_with('[') => Change::Pipeline(docs(update)),
+        _ if update.starts_with("{$") => Change::Operators(doc(update)),
+        _ => Change::Replacement(doc(update)),
     }
 }
 
@@ -52,6 +53,26 @@ fn fields() {
         ("{a: 1}", "{$frob: {a: 1}}", "9"),
         ("{a: 1}", "{$set: 5}", "9"),
     ]);
+}
+
+#[test]
+fn pipelines() {
+    check(&[
+        ("{_id: 1, a: 1}", "[{$set: {b: '$a'}}, {$unset: 'a'}]", "{_id: 1, b: 1}"),
+        ("{_id: 1, a: 1}", "[]", "same"),
+        ("{_id: 1, a: 1}", "[{$set: {a: 1}}]", "same"),
+        ("{_id: 1, a: 1}", "[{$set: {a: 1.0}}]", "{_id: 1, a: 1.0}"),
+        ("{_id: 1, a: 1}", "[{$unset: '_id'}]", "{_id: 1, a: 1}"),
+        ("{_id: 1, a: 1}", "[{$replaceWith: {x: '$a'}}]", "{_id: 1, x: 1}"),
+        ("{_id: 1, a: 1}", "[{$replaceWith: {x: 1, _id: 1.0}}]", "{_id: 1.0, x: 1}"),
+        ("{_id: 1, a: 1}", "[{$replaceWith: {$literal: {$x: 1}}}]", "{_id: 1, $x: 1}"),
+        ("{_id: 1, a: 1}", "[{$replaceWith: '$a'}]", "40228"),
+        ("{_id: 1}", "[{$set: {_id: 2}}]", "66"),
+        ("{_id: 1}", "[{$set: {_id: [1]}}]", "53"),
+        ("{_id: 1}", "[{$match: {}}]", "72"),
+        ("{_id: 1}", "[{$set: {$b: 1}}]", "16410"),
+    ]);
+    assert_eq!(outcome("{_id: 1}", "[{$set: {a: 1}}]", "{}", "[{x: 1}]"), "9");
 }
 
 #[test]

@@ -159,7 +159,7 @@ impl Model {
         let mut docs = matching(self.docs(&find.collection), &filter, &cx)?;
         match (sort, filter.near()) {
             (Some(sort), Some(_)) if sort.is_natural() => return Err(Error::mongo(2, "$near has an order of its own")),
-            (Some(sort), _) => docs = sorted(docs, &sort, &cx)?,
+            (Some(sort), _) => docs = sorted(docs, &sort, &filter, &cx)?,
             (None, Some((path, near))) => {
                 let distance =
                     |doc: &Doc| nearest(path, near, doc.raw()).map_or(f64::INFINITY, |nearest| nearest.distance);
@@ -411,11 +411,13 @@ fn matching(docs: &[Doc], filter: &Filter, cx: &Cx<'_>) -> Result<Vec<Doc>> {
     Ok(places(docs, filter, cx)?.into_iter().map(|place| docs[place].clone()).collect())
 }
 
-fn sorted(docs: Vec<Doc>, sort: &Sort, cx: &Cx<'_>) -> Result<Vec<Doc>> {
+fn sorted(docs: Vec<Doc>, sort: &Sort, filter: &Filter, cx: &Cx<'_>) -> Result<Vec<Doc>> {
     let mut keyed = Vec::new();
     for doc in docs {
         let mut key = Vec::new();
-        sort.key(doc.raw(), cx, &mut key)?;
+        let found = filter.found(doc.raw(), &sort.metas(), cx)?.unwrap_or_default();
+        let meta = |kind| found.get(kind).map_or(Value::Null, ValueRef::to_value);
+        sort.key_with(doc.raw(), cx, meta, &mut key)?;
         keyed.push((key, doc));
     }
     keyed.sort_by(|a, b| a.0.cmp(&b.0));
