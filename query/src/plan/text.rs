@@ -78,3 +78,111 @@ fn check_usable(index: &Index, members: &[&Filter]) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use bson::doc;
+
+    use crate::tests::{database, from_doc, to_doc};
+    use crate::{Command, Db, Find, Reply, Session};
+
+    fn given() -> Vec<bson::Document> {
+        vec![
+            doc! {"_id": 1, "t": "coffee and cake", "n": 1},
+            doc! {"_id": 2, "t": "Coffee shop", "n": 2},
+            doc! {"_id": 3, "t": ["tea house", "coffee coffee"], "n": 1},
+            doc! {"_id": 4, "t": "北京大学的咖啡店", "n": 2},
+            doc! {"_id": 5, "u": "coffee"},
+        ]
+    }
+
+    fn run(db: &Db, session: &Session, find: Find) -> Result<Vec<bson::Document>, i32> {
+        match db.run(session, &Command::Find(find)).and_then(crate::Started::wait) {
+            Ok(Reply::Rows(rows)) => Ok(rows.iter().map(from_doc).collect()),
+            Ok(other) => panic!("rows were asked for: {other:?}"),
+            Err(error) => Err(error.number),
+        }
+    }
+
+    fn find(filter: bson::Document) -> Find {
+        Find::new("c", to_doc(&filter))
+    }
+
+    fn ids(outcome: Result<Vec<bson::Document>, i32>) -> String {
+        match outcome {
+            Ok(rows) => {
+                rows.iter().map(|row| row.get_i32("_id").expect("an id").to_string()).collect::<Vec<_>>().join(" ")
+            }
+            Err(number) => format!("fault {number}"),
+        }
+    }
+
+    #[test]
+    fn words_are_found_through_the_index() {
+        let (db, session) = database(&given(), &[doc! {"key": {"t": "text"}}]);
+        let cases = [
+            (doc! {"$text": {"$search": "coffee"}}, "1 2 3"),
+            (doc! {"$text": {"$search": "coffee -shop"}}, "1 3"),
+            (doc! {"$text": {"$search": "\"coffee shop\""}}, "2"),
+            (doc! {"$text": {"$search": "coffee"}, "n": 1}, "1 3"),
+            (doc! {"$text": {"$search": "Coffee", "$caseSensitive": true}}, "2"),
+            (doc! {"$text": {"$search": "and"}}, ""),
+            (doc! {"$text": {"$search": "大学"}}, "4"),
+            (doc! {"$text": {"$search": "coff*", "$extended": true}}, "1 2 3"),
+            (doc! {"$text": {"$search": "cofee~1", "$extended": true}}, "1 2 3"),
+            (doc! {"$text": {"$search": "coff*"}}, ""),
+            (doc! {"$or": [{"$text": {"$search": "shop"}}, {"_id": 5}]}, "2 5"),
+            (doc! {"$nor": [{"$text": {"$search": "shop"}}]}, "fault 2"),
+            (doc! {"$and": [{"$text": {"$search": "shop"}}, {"$text": {"$search": "tea"}}]}, "fault 2"),
+            (doc! {"$text": {"$search": "a", "$language": "xx"}}, "fault 2"),
+            (doc! {"$text": {}}, "fault 4"),
+        ];
+        for (filter, expect) in cases {
+            assert_eq!(ids(run(&db, &session, find(filter.clone()))), expect, "{filter}");
+        }
+    }
+
+    #[test]
+    fn the_best_come_first_with_their_score() {
+        let (db, session) = database(&given(), &[doc! {"key": {"t": "text"}}]);
+        let meta = doc! {"s": {"$meta": "textScore"}};
+        let best = |filter: bson::Document| Find {
+            sort: Some(to_doc(&meta)),
+            projection: Some(to_doc(&meta)),
+            ..find(filter)
+        };
+        let rows = run(&db, &session, best(doc! {"$text": {"$search": "coffee shop"}})).expect("answers");
+        let scores: Vec<(i32, f64)> =
+            rows.iter().map(|row| (row.get_i32("_id").expect("an id"), row.get_f64("s").expect("a score"))).collect();
+        assert_eq!(scores, [(2, 1.5), (3, 1.5), (1, 0.75)]);
+        let two = Find { limit: Some(1), ..best(doc! {"$text": {"$search": "coffee shop"}}) };
+        assert_eq!(ids(run(&db, &session, two)), "2");
+        assert_eq!(ids(run(&db, &session, best(doc! {"n": 1}))), "fault 40218");
+    }
+
+    #[test]
+    fn hits_are_shown_in_their_text() {
+        let (db, session) = database(&given(), &[doc! {"key": {"t": "text"}}]);
+        let asked = Find {
+            projection: Some(to_doc(&doc! {"_id": 1, "h": {"$meta": "searchHighlights"}})),
+            ..find(doc! {"$text": {"$search": "咖啡 shop"}})
+        };
+        let rows = run(&db, &session, asked).expect("answers");
+        let texts = |parts: &[(&str, &str)]| -> Vec<bson::Bson> {
+            parts.iter().map(|(value, kind)| bson::bson!({"value": *value, "type": *kind})).collect()
+        };
+        let shop = texts(&[("Coffee ", "text"), ("shop", "hit")]);
+        let coffee = texts(&[("北京大学的", "text"), ("咖啡", "hit"), ("店", "text")]);
+        assert_eq!(rows[0], doc! {"_id": 2, "h": [{"path": "t", "texts": shop}]});
+        assert_eq!(rows[1], doc! {"_id": 4, "h": [{"path": "t", "texts": coffee}]});
+    }
+
+    #[test]
+    fn without_a_fitting_index_there_is_no_search() {
+        let (db, session) = database(&given(), &[]);
+        assert_eq!(ids(run(&db, &session, find(doc! {"$text": {"$search": "coffee"}}))), "fault 27");
+        let (db, session) = database(&given(), &[doc! {"key": {"n": 1, "t": "text"}}]);
+        assert_eq!(ids(run(&db, &session, find(doc! {"$text": {"$search": "coffee"}}))), "fault 291");
+        assert_eq!(ids(run(&db, &session, find(doc! {"$text": {"$search": "coffee"}, "n": 2}))), "2");
+    }
+}
