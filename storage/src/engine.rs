@@ -211,7 +211,6 @@ impl Batch {
 }
 
 /// The engine of a store.
-#[expect(clippy::large_enum_variant, reason = "there is one per store")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Engine {
     Rocks(Rocks),
