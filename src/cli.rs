@@ -66,6 +66,8 @@ pub enum Verb {
     /// Import and export of documents
     #[command(subcommand)]
     Data(DataVerb),
+    /// What happens to documents, from the change log
+    Changes(Changes),
     /// Check the store: checksums, and index entries against documents
     Doctor,
 }
@@ -307,6 +309,21 @@ pub struct Import {
     /// Stop at the first record that cannot be taken
     #[arg(long)]
     pub stop_on_error: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Changes {
+    #[command(flatten)]
+    pub within: InEnv,
+    /// Changes of this collection only
+    #[arg(long, short, value_name = "NAME")]
+    pub collection: Option<String>,
+    /// Go on after this change, by the token that came with it [default: what happens from now on]
+    #[arg(long, value_name = "TOKEN")]
+    pub from: Option<String>,
+    /// Wait for more instead of ending with the newest change
+    #[arg(long, short)]
+    pub follow: bool,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -1,5 +1,6 @@
 //! What the verbs do, one family a file.
 
+mod changes;
 mod collection;
 mod data;
 mod doctor;
@@ -26,6 +27,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Verb::Collection(verb) => collection::run(&Target::find(&place)?, verb, place.json),
         Verb::Index(verb) => index::run(&Target::find(&place)?, verb, place.json),
         Verb::Data(verb) => data::run(&Target::find(&place)?, verb, place.json),
+        Verb::Changes(changes) => changes::run(&Target::find(&place)?, &changes, place.json),
         Verb::Doctor => doctor::run(&Target::find(&place)?, place.json),
     }
 }

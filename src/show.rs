@@ -66,7 +66,8 @@ fn bytes(count: f64) -> String {
     if unit == 0 { format!("{value} {name}") } else { format!("{value:.1} {name}") }
 }
 
-fn instant(millis: i64) -> String {
+/// An instant as people read it.
+pub fn instant(millis: i64) -> String {
     let instant = jiff::Timestamp::from_millisecond(millis);
     instant.map(|instant| instant.strftime("%Y-%m-%d %H:%M:%SZ").to_string()).unwrap_or_default()
 }

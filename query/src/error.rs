@@ -80,6 +80,8 @@ codes! {
     FileMissing Caller "check the id of the file; its path is case sensitive",
     /// The rule for files does not let this caller do that to the file, or the link has ended.
     FileDenied Caller "sign in as who stored the file, or ask for a new link",
+    /// The change log does not reach back as far as was asked.
+    LogTrimmed Caller "read what is there now, and follow from there on without a token",
     /// The transaction does not exist (any more): it ended, expired or belongs to somebody else.
     TransactionMissing Caller "begin again; commit or abort within the transaction's life",
     /// Somebody else changed a document that this transaction also wrote.

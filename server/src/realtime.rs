@@ -11,6 +11,7 @@ pub mod interest;
 mod marks;
 pub mod query_id;
 pub mod socket;
+pub mod stream;
 pub mod talk;
 pub mod ticket;
 
@@ -64,6 +65,13 @@ impl Realtime {
         let mut open = self.open.subscribe();
         // The sender is ours and lives.
         let _ = open.wait_for(|count| *count == 0).await;
+    }
+
+    /// Waits until the server is told to stop.
+    pub async fn stopping(&self) {
+        let mut stopping = self.stopping.subscribe();
+        // The sender is ours and lives.
+        let _ = stopping.wait_for(|stopping| *stopping).await;
     }
 
     /// How many sockets are open.

@@ -4,7 +4,9 @@
 //! `cargo test` runs the short form, `WAFERDB_TORTURE_SECONDS` makes it long (`make torture`). What the tests of a
 //! dialogue expect is what the SDKs' own recorded dialogues show.
 
+mod crowd;
 mod dialogue;
+mod stream;
 mod versions;
 
 use crate::support::client::Client;

@@ -3,6 +3,7 @@
 //! `/waferdb/v1/…`; every error is `{code, message, requestId}` with a fitting status. What it can do is what the
 //! routes below say.
 
+mod changes;
 mod collections;
 mod envs;
 mod export;
@@ -52,6 +53,7 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/envs/{env}/collections/{name}/indexes", get(collections::indexes).post(collections::create_index))
         .route("/envs/{env}/collections/{name}/indexes/{index}", delete(collections::drop_index))
         .route("/envs/{env}/collections/{name}/import", post(import::take_in))
+        .route("/envs/{env}/changes", get(changes::send_out))
         .route("/envs/{env}/collections/{name}/export", get(export::send_out))
 }
 

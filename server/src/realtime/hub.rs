@@ -104,8 +104,8 @@ pub struct Rebuilt {
 }
 
 /// Somebody who reads the log himself and wants to hear of new commits.
-pub struct Follower<'h> {
-    hub: &'h Hub,
+pub struct Follower {
+    app: Arc<App>,
     news: watch::Receiver<u64>,
 }
 
@@ -167,10 +167,10 @@ impl Hub {
     }
 
     /// From now on the caller hears of commits.
-    pub fn follow(&self, app: &Arc<App>) -> Follower<'_> {
+    pub fn follow(&self, app: &Arc<App>) -> Follower {
         self.followers.fetch_add(1, Ordering::SeqCst);
         self.start(app);
-        Follower { hub: self, news: self.news.subscribe() }
+        Follower { app: app.clone(), news: self.news.subscribe() }
     }
 
     /// How many watches are followed.
@@ -515,7 +515,7 @@ impl Followed {
     }
 }
 
-impl Follower<'_> {
+impl Follower {
     /// Waits for a commit that was not heard of yet.
     pub async fn next(&mut self) {
         // The sender lives in the hub, which outlives its followers.
@@ -523,9 +523,9 @@ impl Follower<'_> {
     }
 }
 
-impl Drop for Follower<'_> {
+impl Drop for Follower {
     fn drop(&mut self) {
-        self.hub.followers.fetch_sub(1, Ordering::SeqCst);
+        self.app.realtime.hub.followers.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

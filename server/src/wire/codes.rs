@@ -54,7 +54,9 @@ const fn sdk(code: Code) -> (&'static str, i32) {
     match code {
         Code::InvalidParam | Code::EnvExists | Code::IndexMissing | Code::IndexConflict => ("INVALID_PARAM", -501007),
         Code::InvalidOperator => ("DATABASE_INVALID_OPERRATOR", -502002),
-        Code::BadRequest | Code::MemoryLimit | Code::StorageFull => ("DATABASE_REQUEST_FAILED", -502001),
+        Code::BadRequest | Code::LogTrimmed | Code::MemoryLimit | Code::StorageFull => {
+            ("DATABASE_REQUEST_FAILED", -502001)
+        }
         // A newer code exists, but `wx-server-sdk` does not know it and users test for -502001 and E11000.
         Code::DuplicateKey => ("DATABASE_REQUEST_FAILED", -502001),
         Code::NotSupported => ("INVALID_ACTION", -501001),
@@ -166,6 +168,7 @@ const fn own(code: Code) -> &'static str {
         Code::Cancelled => "CANCELLED",
         Code::RateLimited => "RATE_LIMITED",
         Code::ConcurrencyLimited => "CONCURRENCY_LIMITED",
+        Code::LogTrimmed => "LOG_TRIMMED",
         Code::CollectionLimit => "COLLECTION_LIMIT",
         Code::MemoryLimit => "MEMORY_LIMIT",
         Code::QuotaExceeded => "QUOTA_EXCEEDED",
@@ -186,6 +189,7 @@ const fn status(code: Code) -> u16 {
         Code::TransactionMissing | Code::FileMissing => 404,
         Code::DuplicateKey | Code::EnvExists | Code::CollectionExists | Code::IndexConflict => 409,
         Code::TransactionConflict | Code::TransactionBusy => 409,
+        Code::LogTrimmed => 410,
         Code::TooLarge => 413,
         Code::RateLimited | Code::ConcurrencyLimited | Code::CollectionLimit => 429,
         Code::MemoryLimit | Code::QuotaExceeded => 422,

@@ -93,6 +93,14 @@ impl Server {
         matches!(self.child.try_wait(), Ok(Some(_)))
     }
 
+    /// Bytes of memory that it holds.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kibibytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        kibibytes.unwrap_or(0) << 10
+    }
+
     /// What it printed so far.
     pub fn printed(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
@@ -105,6 +113,14 @@ impl Server {
         let output = output.expect("the binary runs");
         assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
         output
+    }
+
+    /// Begins a verb of the command line whose output is read as it comes.
+    pub fn command_line_under_way(&self, words: &[&str]) -> Child {
+        let url = format!("http://{}", self.address);
+        let mut command = Command::new(binary());
+        command.args(["--server", &url, "--admin-token", ADMIN_TOKEN]).args(words).stdout(Stdio::piped());
+        command.spawn().expect("the binary runs")
     }
 
     fn wait_until_ready(&mut self) -> Result<(), String> {
