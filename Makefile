@@ -19,7 +19,7 @@ build: ## the release binary, at $CARGO_TARGET_DIR/release/waferdb (default targ
 test: ## every check that a change must pass; CI runs exactly this
 	@$(ready) tests/all.sh
 
-sdk: ## the official server SDKs, unmodified, against a server (ONLY='wx-4 query' narrows)
+sdk: ## the official server and client SDKs, unmodified, against a server (ONLY='wx-4 query' narrows)
 	@$(ready) cargo build --locked --bin waferdb && setup/node.sh tests/sdk && \
 	  WAFERDB_BIN="$${CARGO_TARGET_DIR:-target}/debug/waferdb" node tests/sdk/run.mjs $(ONLY)
 

@@ -1,6 +1,7 @@
 // Runs the scenarios with one SDK, pointed at the server in one way: `one.mjs SDK WAY [WORD…]`. Prints a JSON line for each.
 import { readdir } from 'node:fs/promises'
 import { open } from './adapter.mjs'
+import { SDKS } from './sdks.mjs'
 
 const [name, way, ...words] = process.argv.slice(2)
 const TIME_MAX_MS = 30_000
@@ -11,12 +12,16 @@ const absent = reason => { throw new Absent(reason) }
 
 const folder = new URL('scenarios/', import.meta.url)
 const files = (await readdir(folder)).filter(file => file.endsWith('.mjs')).sort()
-const api = open(name, way)
+const api = await open(name, way)
 for (const file of files) {
   const { scenarios } = await import(new URL(file, folder))
   for (const [title, run] of Object.entries(scenarios)) {
     const scenario = `${file.replace(/^\d+-|\.mjs$/g, '')}: ${title}`
     if (words.length && !words.some(word => scenario.includes(word))) continue
+    if (SDKS[name].lacks?.[way].some(word => scenario.includes(word))) {
+      console.log(JSON.stringify({ scenario, result: 'absent', detail: 'the SDK has no such call, or spoils it', ms: 0 }))
+      continue
+    }
     const began = performance.now()
     const outcome = await attempt(run)
     console.log(JSON.stringify({ scenario, ...outcome, ms: Math.round(performance.now() - began) }))

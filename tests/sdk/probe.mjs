@@ -3,7 +3,7 @@
 import { open } from './adapter.mjs'
 
 const [name, way, over, collection] = process.argv.slice(2)
-const api = open(name, way, JSON.parse(over))
+const api = await open(name, way, JSON.parse(over))
 const say = outcome => { console.log(JSON.stringify(outcome)); process.exit() }
 process.on('unhandledRejection', error => say({ code: error.code, errCode: error.errCode, message: error.errMsg ?? error.message }))
 try {

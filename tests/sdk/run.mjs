@@ -1,4 +1,4 @@
-// Runs every scenario with every SDK and prints one table. Arguments narrow: an SDK's name, a way (`url`, `context`), or words
+// Runs every scenario with every SDK and prints one table. Arguments narrow: an SDK's name, a way (`url`, `web`, …), or words
 // of scenarios' names.
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
@@ -8,9 +8,11 @@ import { start } from './server.mjs'
 
 const words = process.argv.slice(2)
 const chosen = Object.keys(SDKS).filter(name => words.includes(name))
-const names = chosen.length ? chosen : Object.keys(SDKS)
-const ways = ['url', 'context'].filter(way => words.includes(way))
-const narrowed = words.filter(word => !SDKS[word] && !ways.includes(word))
+// The stand-in of `make oracle` speaks the server SDKs' protocol only.
+const names = (chosen.length ? chosen : Object.keys(SDKS)).filter(name => !(SDKS[name].client && process.env.WAFERDB_STAND_IN))
+const allWays = ['url', 'context', 'web', 'rest', 'script']
+const ways = allWays.filter(way => words.includes(way))
+const narrowed = words.filter(word => !SDKS[word] && !allWays.includes(word))
 const columns = names.flatMap(name => SDKS[name].ways.map(way => ({ name, way })))
   .filter(({ way }) => ways.length === 0 || ways.includes(way))
 const results = new Map()

@@ -6,6 +6,17 @@ use super::Call;
 use crate::realtime;
 use crate::wire::codes::Dialect;
 
+/// `tcbapi_db_get_realtime_connection`
+pub async fn socket_of_wx(call: &Call<'_>) -> Result<Vec<u8>> {
+    let pass = realtime::pass(call)?;
+    let mut answer = call.answer();
+    answer.text("env_id", &pass.env);
+    answer.number("secret_version", 1);
+    answer.text("sign_str", &pass.sign);
+    answer.text("ws_url", &pass.url);
+    Ok(answer.finish())
+}
+
 /// `auth.wsWebSign`
 pub async fn sign_socket(call: &Call<'_>) -> Result<Vec<u8>> {
     let pass = realtime::pass(call)?;

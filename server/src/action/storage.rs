@@ -1,5 +1,7 @@
 //! File actions: where to upload, links to read, removing, copying. The bytes themselves travel by `face::objects`.
 
+pub mod wx;
+
 use query::{Caller, Code, Error, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -15,6 +17,29 @@ const FILES_MAX: usize = 50;
 
 /// `storage.getUploadMetadata`
 pub async fn upload_metadata(call: &Call<'_>) -> Result<Vec<u8>> {
+    let UploadLink { url, link, file_id, read } = upload_link(call)?;
+    let data = json!({
+        "url": url,
+        "token": link,
+        "authorization": link,
+        "fileId": file_id,
+        // SDKs send this one back in a header, where only plain letters may stand.
+        "cosFileId": link,
+        "download_url": read,
+    });
+    Ok(answered(call, &data))
+}
+
+/// Where a file may be uploaded, and by which signed text.
+struct UploadLink {
+    url: String,
+    link: String,
+    file_id: String,
+    read: String,
+}
+
+/// The link for the file that the member `path` names.
+fn upload_link(call: &Call<'_>) -> Result<UploadLink> {
     let path = call.members.needed_text("path")?;
     let path = path.strip_prefix('/').unwrap_or(&path);
     check_path(path)?;
@@ -30,16 +55,8 @@ pub async fn upload_metadata(call: &Call<'_>) -> Result<Vec<u8>> {
     let env = env_name(call)?;
     let id = file_id(&env, path);
     let url = format!("{}/files/{env}", call.base_url);
-    let data = json!({
-        "url": url,
-        "token": link,
-        "authorization": link,
-        "fileId": id,
-        // SDKs send this one back in a header, where only plain letters may stand.
-        "cosFileId": link,
-        "download_url": read_link(call, path, call.session.limits.file_link_s)?,
-    });
-    Ok(answered(call, &data))
+    let read = read_link(call, path, call.session.limits.file_link_s)?;
+    Ok(UploadLink { url, link, file_id: id, read })
 }
 
 /// `storage.batchGetDownloadUrl`

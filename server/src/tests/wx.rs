@@ -80,6 +80,24 @@ fn documents_come_and_go() {
 }
 
 #[test]
+fn files_and_sockets_have_their_links() {
+    let served = Served::start();
+    let upload = served.wx("tcbapi_cos_uploadfile", &admin(), &json!({"path": "dir/a.txt"}));
+    assert!(upload["url"].as_str().is_some_and(|url| url.ends_with("/files/env1")), "{upload}");
+    let id = upload["file_id"].as_str().expect("an id").to_owned();
+    for name in ["authorization", "token", "cos_file_id"] {
+        assert!(upload[name].as_str().is_some_and(|text| !text.is_empty()), "{name}: {upload}");
+    }
+    let links = served.wx("tcbapi_gettempfileurl", &admin(), &json!({"file_list": [{"fileid": id}]}));
+    assert_eq!(links["download_list"][0]["status"], -503_003, "nothing was uploaded: {links}");
+    let removed = served.wx("tcbapi_deletefile", &admin(), &json!({"fileid_list": [id]}));
+    assert_eq!(removed["delete_list"][0]["status"], -503_003, "{removed}");
+    let socket = served.wx("tcbapi_db_get_realtime_connection", &admin(), &json!({}));
+    assert_eq!((&socket["env_id"], &socket["secret_version"]), (&json!("env1"), &json!(1)));
+    assert!(socket["ws_url"].is_string() && socket["sign_str"].is_string(), "{socket}");
+}
+
+#[test]
 fn errors_are_numbers() {
     let served = Served::start();
     served.done("database.addCollection", json!({"collectionName": "c"}));
@@ -95,7 +113,8 @@ fn errors_are_numbers() {
         ("tcbapi_db_setdocument", admin(), json!({"collection_name": "c", "_id_number": {}, "data": "{}"}), -501_007),
         ("tcbapi_db_adddocument", admin(), add, -502_001),
         ("tcbapi_unheard_of", admin(), json!({}), -501_012),
-        ("tcbapi_downloadfile", admin(), json!({}), -501_012),
+        ("tcbapi_callfunction", admin(), json!({}), -501_012),
+        ("tcbapi_downloadfile", admin(), json!({}), -501_007),
     ] {
         let found = served.wx(name, &token, &asked);
         assert_eq!(found["baseresponse"]["errcode"], expect, "{name} {asked}: {found}");

@@ -8,7 +8,7 @@ use storage::{Doc, DocBuilder, Value, ValueRef};
 use super::{
     insert_docs, needed_document, read_aggregate, read_find, read_update, remove_docs, rows, total, update_docs,
 };
-use crate::action::{ActionRow, Call, Gate, Run, here};
+use crate::action::{ActionRow, Call, Gate, Run, auth, here, storage};
 use crate::wire::answer::Answer;
 use crate::wire::ejson::Form;
 
@@ -29,14 +29,18 @@ pub const CALLS: &[ActionRow] = &[
     row("tcbapi_db_aggregate", here!(aggregate), "the result of a pipeline"),
     row("tcbapi_init", here!(nothing), "greets the server"),
     row("tcbapi_getenvauth", here!(nothing), "asks for nothing that this server restricts"),
-    row("tcbapi_db_get_realtime_connection", Run::Missing(API), "signs a socket for watching"),
+    row(
+        "tcbapi_db_get_realtime_connection",
+        here!(auth::socket_of_wx),
+        "a ticket and the address for a socket to watch on",
+    ),
     row("tcbapi_slowcallfunction_v2", Run::Missing(API), "runs a cloud function"),
     row("tcbapi_callfunction", Run::Missing(API), "runs a cloud function"),
     row("tcbapi_get_service_info", Run::Missing(API), "how to reach functions faster"),
-    row("tcbapi_cos_uploadfile", Run::Missing(API), "where to upload a file"),
-    row("tcbapi_downloadfile", Run::Missing(API), "the address of a file"),
-    row("tcbapi_gettempfileurl", Run::Missing(API), "addresses of files"),
-    row("tcbapi_deletefile", Run::Missing(API), "removes files"),
+    row("tcbapi_cos_uploadfile", here!(storage::wx::upload), "where to upload a file"),
+    row("tcbapi_downloadfile", here!(storage::wx::download), "the address of a file"),
+    row("tcbapi_gettempfileurl", here!(storage::wx::links), "addresses of files"),
+    row("tcbapi_deletefile", here!(storage::wx::remove), "removes files"),
     row("tcbapi_call_container", Run::Missing(API), "a call to a container"),
 ];
 
