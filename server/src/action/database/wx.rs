@@ -8,7 +8,7 @@ use storage::{Doc, DocBuilder, Value, ValueRef};
 use super::{
     insert_docs, needed_document, read_aggregate, read_find, read_update, remove_docs, rows, total, update_docs,
 };
-use crate::action::{ActionRow, Call, Gate, Run, auth, here, storage};
+use crate::action::{ActionRow, Call, Gate, Run, auth, here, storage as files};
 use crate::wire::answer::Answer;
 use crate::wire::ejson::Form;
 
@@ -37,10 +37,10 @@ pub const CALLS: &[ActionRow] = &[
     row("tcbapi_slowcallfunction_v2", Run::Missing(API), "runs a cloud function"),
     row("tcbapi_callfunction", Run::Missing(API), "runs a cloud function"),
     row("tcbapi_get_service_info", Run::Missing(API), "how to reach functions faster"),
-    row("tcbapi_cos_uploadfile", here!(storage::wx::upload), "where to upload a file"),
-    row("tcbapi_downloadfile", here!(storage::wx::download), "the address of a file"),
-    row("tcbapi_gettempfileurl", here!(storage::wx::links), "addresses of files"),
-    row("tcbapi_deletefile", here!(storage::wx::remove), "removes files"),
+    row("tcbapi_cos_uploadfile", here!(files::wx::upload), "where to upload a file"),
+    row("tcbapi_downloadfile", here!(files::wx::download), "the address of a file"),
+    row("tcbapi_gettempfileurl", here!(files::wx::links), "addresses of files"),
+    row("tcbapi_deletefile", here!(files::wx::remove), "removes files"),
     row("tcbapi_call_container", Run::Missing(API), "a call to a container"),
 ];
 
