@@ -4,6 +4,8 @@
 const CLIENT = ['connect:', 'files:']
 /** What js-sdk 3 spoils in its REST mode: transactions, replacing a document, queries that are longer than an address may be. */
 const REST = ['transaction:', 'set replaces, or creates', 'many values in a list']
+/** tcb-js-sdk rejects with a text where its own retrying of transactions looks for a code. */
+const TCB_JS = ['hot document', 'hot accounts']
 /** What the client's `wx.cloud` has not, or refuses by itself. */
 const SCRIPT = ['transaction:', 'creating a collection twice', 'a large document', 'a document over the limit', 'query: mod']
 
@@ -25,7 +27,7 @@ export const SDKS = {
   'js-sdk-3': { family: 'web', client: true, generation: 1, ways: ['web', 'rest'], lacks: { web: CLIENT, rest: [...CLIENT, ...REST] } },
   'js-sdk-2': { family: 'web', client: true, generation: 1, ways: ['web'], lacks: { web: CLIENT } },
   'js-sdk-1': { family: 'web', client: true, generation: 1, ways: ['web'], lacks: { web: CLIENT } },
-  'tcb-js-1': { family: 'web', client: true, generation: 1, ways: ['web'], lacks: { web: CLIENT } },
+  'tcb-js-1': { family: 'web', client: true, generation: 1, ways: ['web'], lacks: { web: [...CLIENT, ...TCB_JS] } },
   'wxcloud-1': { family: 'wx', client: true, generation: 1, ways: ['script'], lacks: { script: [...CLIENT, ...SCRIPT] } }
 }
 
