@@ -48,7 +48,17 @@ fn lower_letter(letter: char, has_dotless_i: bool) -> char {
     match letter {
         'I' if has_dotless_i => 'ı',
         'İ' if has_dotless_i => 'i',
+        // Other shapes of a letter.
         'ς' => 'σ',
+        'ſ' => 's',
+        'µ' => 'μ',
+        'ϐ' => 'β',
+        'ϑ' => 'θ',
+        'ϕ' => 'φ',
+        'ϖ' => 'π',
+        'ϰ' => 'κ',
+        'ϱ' => 'ρ',
+        'ϵ' => 'ε',
         _ => {
             let mut lower = letter.to_lowercase();
             match (lower.next(), lower.next()) {
