@@ -148,6 +148,9 @@ impl Watch {
         if asked.filter.near().is_some() {
             return Err(Error::new(Code::BadRequest, "a search for the nearest documents cannot be watched"));
         }
+        if asked.filter.text().is_some() {
+            return Err(Error::new(Code::BadRequest, "a search for words cannot be watched"));
+        }
         let coll = coll.id;
         Ok(Watch { spec, asked, env: session.env, coll, at: Seq(0), matched: 0, window: None })
     }

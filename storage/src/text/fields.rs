@@ -80,25 +80,19 @@ impl TextFields {
         doc: RawDoc<'d>,
         mut take: impl FnMut(&str, Passage<'d>) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.walk(doc, Level { path: "", language: self.language, is_array: false }, &mut take)
+        self.walk(doc, self.top(), &mut take, &mut |_| Ok(()))
     }
 
-    /// Does every part of the document that names a language name one that exists?
+    /// Does every part of the document that holds texts and names a language name one that exists?
     ///
     /// # Errors
     /// 17261 where it is no text, 17262 where there is no such language.
     pub(crate) fn check_languages(&self, doc: RawDoc<'_>) -> Result<(), LanguageFault> {
-        self.named_language(doc)?;
-        for (_, value) in doc.iter() {
-            match value {
-                ValueRef::Document(inner) => self.check_languages(inner)?,
-                ValueRef::Array(array) => {
-                    array.iter().filter_map(ValueRef::as_doc).try_for_each(|inner| self.check_languages(inner))?;
-                }
-                _ => {}
-            }
-        }
-        Ok(())
+        self.walk(doc, self.top(), &mut |_, _| Ok(()), &mut Err)
+    }
+
+    const fn top(&self) -> Level<'static> {
+        Level { path: "", language: self.language, is_array: false }
     }
 
     fn named_language(&self, doc: RawDoc<'_>) -> Result<Option<Language>, LanguageFault> {
@@ -121,8 +115,12 @@ impl TextFields {
         doc: RawDoc<'d>,
         level: Level<'_>,
         take: &mut dyn FnMut(&str, Passage<'d>) -> Result<(), E>,
+        refuse: &mut dyn FnMut(LanguageFault) -> Result<(), E>,
     ) -> Result<(), E> {
-        let named = if level.is_array { None } else { self.named_language(doc).ok().flatten() };
+        let named = match level.is_array {
+            true => None,
+            false => self.named_language(doc).or_else(|fault| refuse(fault).map(|()| None))?,
+        };
         let language = named.unwrap_or(level.language);
         for (name, value) in doc.iter() {
             if self.wildcard && name == self.spec.language_override {
@@ -143,10 +141,10 @@ impl TextFields {
                     take(&joined, Passage { text, language, weight: weight.unwrap_or(WEIGHT_DEFAULT) })?;
                 }
                 ValueRef::Document(inner) if weight.is_none() || self.wildcard => {
-                    self.walk(inner, below(false), take)?;
+                    self.walk(inner, below(false), take, refuse)?;
                 }
                 ValueRef::Array(inner) if !level.is_array || self.wildcard => {
-                    self.walk(inner.as_doc(), below(true), take)?;
+                    self.walk(inner.as_doc(), below(true), take, refuse)?;
                 }
                 _ => {}
             }

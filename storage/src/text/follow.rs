@@ -4,7 +4,7 @@
 //! An index can always be made anew from the documents, so nothing here is ever in the way of a write: a fault drops
 //! the index from memory, and a later round takes it up again or rebuilds it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -86,6 +86,8 @@ struct Follower {
     targets: Vec<Target>,
     writers: HashMap<IndexId, (Writer, Instant)>,
     faulty: HashMap<IndexId, Instant>,
+    /// Indexes that this process has brought up to date before.
+    met: HashSet<IndexId>,
     is_cleared: bool,
 }
 
@@ -166,6 +168,7 @@ impl Follower {
         let targets = &self.targets;
         let exists = |id: &IndexId| targets.iter().any(|target| target.index.id == *id);
         self.writers.retain(|id, _| exists(id));
+        self.met.retain(exists);
         texts.standings.lock().retain(|id, _| exists(id));
         self.is_cleared = true;
         let Some(folders) = texts.folder.as_ref().and_then(|folder| std::fs::read_dir(folder).ok()) else { return };
@@ -188,7 +191,8 @@ impl Follower {
             None => None,
         };
         // An index ahead of the store belongs to commits that a power cut has taken away.
-        let Some((shadow, committed)) = opened.filter(|(_, seq)| *seq <= texts.opened_at) else {
+        let is_met = self.met.contains(&target.index.id);
+        let Some((shadow, committed)) = opened.filter(|(_, seq)| is_met || *seq <= texts.opened_at) else {
             return store.finish_index(&target.coll, target.index.id, &IndexState::Building, 0);
         };
         let mut standing = Standing::new(shadow, committed, true);
@@ -201,6 +205,7 @@ impl Follower {
             standing.noted = standing.swept;
         }
         texts.standings.lock().insert(target.index.id, Arc::new(Mutex::new(standing)));
+        self.met.insert(target.index.id);
         Ok(())
     }
 
@@ -232,6 +237,7 @@ impl Follower {
         built.is_filled = true;
         drop(built);
         self.writers.insert(target.index.id, (writer, Instant::now()));
+        self.met.insert(target.index.id);
         store.finish_index(&target.coll, target.index.id, &IndexState::Ready, 0)
     }
 

@@ -27,7 +27,11 @@ const fn row(name: &'static str, codes: &'static [&'static str], stems: Option<A
 static ROWS: &[Row] = &[
     row("english", &["en"], Some(Algorithm::English)),
     row("none", &[], None),
-    row("chinese", &["zh", "zhs", "zht", "hans", "hant", "simplified chinese", "traditional chinese"], None),
+    row(
+        "chinese",
+        &["zh", "zh-cn", "zh-tw", "zh-hk", "zhs", "zht", "hans", "hant", "simplified chinese", "traditional chinese"],
+        None,
+    ),
     row("danish", &["da"], Some(Algorithm::Danish)),
     row("dutch", &["nl"], Some(Algorithm::Dutch)),
     row("finnish", &["fi"], Some(Algorithm::Finnish)),

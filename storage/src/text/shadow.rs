@@ -236,6 +236,7 @@ fn postings<E: From<Error>>(
 ) -> Result<Vec<SegmentPostings>, E> {
     let mut found = HashMap::new();
     for word in search.words() {
+        tick()?;
         if let Some(info) = index.terms().get(word).map_err(failed)? {
             found.insert(word.as_bytes().to_vec(), info);
         }

@@ -343,6 +343,8 @@ fn languages_of_documents_are_checked_when_they_are_written() {
         let outcome = store.insert(&coll, &doc(bson::doc! {"_id": 1, "language": language}));
         assert!(matches!(outcome, Err(Error::Unindexable { number, .. }) if number == expected));
     }
+    let beside = doc(bson::doc! {"_id": 2, "t": "tea", "settings": {"language": "klingon"}});
+    store.insert(&coll, &beside).expect("no text of the index is in there").1.wait().expect("durable");
     store
         .insert(&coll, &doc(bson::doc! {"_id": 1, "language": "es", "t": "manzanas"}))
         .expect("inserts")
