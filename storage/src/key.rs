@@ -20,7 +20,7 @@
 //! entries stay small. Ids are given out by the catalog and never by a caller: no request can name another
 //! environment's bytes. Keys are built only here.
 //!
-//! The encoding of values keeps the order of [`crate::order`]: `compare(a, b)` equals comparing the encoded bytes.
+//! The encoding of values keeps the order of the module `order`: `compare(a, b)` equals comparing the encoded bytes.
 //! Every encoding tells its own end, so fields can follow one another; a descending field is the ascending one with
 //! all bits flipped. Numbers of equal value encode equally whatever their kind.
 
