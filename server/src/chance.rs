@@ -18,7 +18,7 @@ pub fn bytes<const N: usize>() -> Result<[u8; N]> {
 /// Random letters and digits; each carries almost six bits.
 ///
 /// # Errors
-/// As for [`bytes`].
+/// As for [`bytes()`].
 pub fn letters(count: usize) -> Result<String> {
     let mut text = String::with_capacity(count);
     while text.len() < count {
