@@ -117,7 +117,7 @@ impl Db {
 }
 
 /// Which names a collection may have: letters of any script, digits, `_`, `-` and `.` inside.
-fn check_name(name: &str) -> Result<()> {
+pub(crate) fn check_name(name: &str) -> Result<()> {
     let allowed = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '-' | '.');
     let fault = match name {
         "" => "is empty",

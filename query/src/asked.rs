@@ -165,7 +165,7 @@ fn metas(projection: &Projection) -> Vec<Meta> {
     metas
 }
 
-fn order(sort: &Sort) -> Vec<Order> {
+pub(crate) fn order(sort: &Sort) -> Vec<Order> {
     let by_path = sort.fields.iter().map(|field| match &field.by {
         SortBy::Path(path) => {
             Some(Order { path: path.clone(), descending: field.direction == storage::Direction::Descending })

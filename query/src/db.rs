@@ -157,7 +157,7 @@ impl Db {
                 done(Reply::Done)
             }
             Command::Admin(admin) => self.admin(session, admin),
-            Command::Aggregate(_) => Err(Error::new(Code::NotSupported, "this call is not offered yet")),
+            Command::Aggregate(aggregate) => self.aggregate(&ground()?, session, aggregate, place),
         }
     }
 
@@ -302,6 +302,11 @@ impl Durable {
     /// Adds a commit, if there is one to wait for.
     pub(crate) fn extend(&mut self, ticket: Option<Ticket>) {
         ticket.into_iter().for_each(|ticket| self.add(ticket));
+    }
+
+    /// Adds all that another command waits for.
+    pub(crate) fn join(&mut self, other: Durable) {
+        other.0.into_iter().for_each(|ticket| self.add(ticket));
     }
 
     /// Blocks until the commits are durable.

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod admin;
+mod aggregate;
 mod asked;
 mod collation;
 mod command;

@@ -230,6 +230,17 @@ impl Pipeline {
         (lead, self)
     }
 
+    /// What the stages are, for people.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.stages.iter().map(Stage::name)
+    }
+
+    /// Takes off leading filters only: for a collection that cannot serve the order that follows them.
+    pub fn split_filter(mut self) -> (Lead, Pipeline) {
+        let lead = source::lead_filter(&mut self.stages);
+        (lead, self)
+    }
+
     /// Builds the chain of operators behind an input.
     ///
     /// # Errors
@@ -311,6 +322,27 @@ fn check_standing(op: &StageOp, place: usize, last: bool, depth: Depth) -> Resul
 }
 
 impl Stage {
+    const fn name(&self) -> &'static str {
+        match self {
+            Stage::Match(_) => "$match",
+            Stage::Reshape(_) => "$project",
+            Stage::Group(_) => "$group",
+            Stage::Sort(_) => "$sort",
+            Stage::Skip(_) => "$skip",
+            Stage::Limit(_) => "$limit",
+            Stage::Unwind(_) => "$unwind",
+            Stage::Lookup(_) => "$lookup",
+            Stage::GraphLookup(_) => "$graphLookup",
+            Stage::Union(_) => "$unionWith",
+            Stage::Facet(_) => "$facet",
+            Stage::BucketAuto(_) => "$bucketAuto",
+            Stage::Sample(_) => "$sample",
+            Stage::Redact(_) => "$redact",
+            Stage::Documents(_) => "$documents",
+            Stage::Stats(_) => "$collStats",
+        }
+    }
+
     fn build<'a>(
         &'a self,
         input: Box<dyn Operator + 'a>,

@@ -1,0 +1,402 @@
+//! Pipelines over the store: what the planner serves of them, and the collections that their stages reach.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use storage::{ArrayBuilder, Collection, Doc, DocBuilder, FieldOrder, IndexField, IndexState, Ticket, ValueRef, View};
+
+use crate::asked::{Asked, SYSTEM, collection, order};
+use crate::command::{Aggregate, Change as Edit, Insert, Reply, Update};
+use crate::cx::Cx;
+use crate::db::{Attempt, Db, Durable, Place, Started, done, written};
+use crate::error::{Code, Error, Result};
+use crate::exec::{Examined, Fetch, Row, sorted};
+use crate::filter::Filter;
+use crate::insert::Names;
+use crate::live::Ground;
+use crate::pipeline::{BATCH, Change, Feed, Item, Lead, Operator, Pipeline, Source};
+use crate::plan::{Plan, RowsWanted, Wanted, choose, explain};
+use crate::rules::{Action, grant};
+use crate::session::Session;
+use crate::sort::Sort;
+
+/// How often the indexes of a new collection are looked at until they are built.
+const BUILD_LOOKS_MAX: u32 = 10_000;
+
+impl Db {
+    pub(crate) fn aggregate(&self, ground: &Ground<'_>, session: &Session, ask: &Aggregate, place: Place) -> Attempt {
+        if place == Place::Inline {
+            return Ok(None); // how long a pipeline takes is known at its end only
+        }
+        let asked = Asked::read(session, &Doc::empty(), None, ask.collation.as_ref(), ask.variables.as_ref())?;
+        let cx = asked.cx(session);
+        let pipeline = Pipeline::parse(&ask.pipeline, &cx)?;
+        let reach = Reach::new(self, ground, session, ask.collection.as_deref());
+        let Some(name) = ask.collection.as_deref().filter(|_| !pipeline.brings_documents()) else {
+            let rows = reach.flow(&pipeline, Box::new(Feed::of_docs(Vec::new())), &cx)?;
+            return reach.answer(rows);
+        };
+        collection(&reach.view, session, name)?;
+        let (lead, rest) = pipeline.clone().split();
+        let road = reach.road(name, &lead, &cx)?;
+        // A whole sort belongs to the pipeline, which can spill it to disk.
+        let spills = !road.is_ordered(&lead) && lead.limit.is_none();
+        let (lead, rest, road) = match spills {
+            false => (lead, rest, road),
+            true => {
+                let (lead, rest) = pipeline.split_filter();
+                let road = reach.road(name, &lead, &cx)?;
+                (lead, rest, road)
+            }
+        };
+        if ask.explain {
+            return reach.explain(road, &lead, &rest, &cx);
+        }
+        let input = road.open(&lead, &reach, &cx)?;
+        let rows = reach.flow(&rest, input, &cx)?;
+        reach.answer(rows)
+    }
+}
+
+/// The collections that one pipeline can reach.
+struct Reach<'r> {
+    db: &'r Db,
+    ground: &'r Ground<'r>,
+    session: &'r Session,
+    view: View,
+    /// The collection that is read first.
+    name: Option<&'r str>,
+    durable: RefCell<Durable>,
+}
+
+impl<'r> Reach<'r> {
+    fn new(db: &'r Db, ground: &'r Ground<'r>, session: &'r Session, name: Option<&'r str>) -> Reach<'r> {
+        Reach { db, ground, session, view: ground.view(), name, durable: RefCell::default() }
+    }
+
+    /// Everything that flows out at the end, within what an answer may hold.
+    fn flow<'a>(&'a self, pipeline: &'a Pipeline, input: Box<dyn Operator + 'a>, cx: &Cx<'_>) -> Result<Vec<Doc>> {
+        let mut rows = pipeline.build(input, self, cx)?;
+        let (mut docs, mut batch, mut bytes) = (Vec::new(), Vec::with_capacity(BATCH), 0u64);
+        let bytes_max = self.session.limits.reply_bytes_max_admin;
+        let mut more = true;
+        while more {
+            more = rows.next_batch(cx, &mut batch)?;
+            for item in batch.drain(..) {
+                bytes += item.doc.as_bytes().len() as u64;
+                docs.push(item.doc);
+            }
+            if bytes > bytes_max {
+                let message = format!(
+                    "the result of the pipeline is larger than {bytes_max} bytes; add $limit or $project, or write it \
+                     into a collection with $out"
+                );
+                return Err(Error::new(Code::TooLarge, message));
+            }
+        }
+        Ok(docs)
+    }
+
+    fn answer(self, rows: Vec<Doc>) -> Attempt {
+        written(Reply::Rows(rows), self.durable.into_inner())
+    }
+
+    /// The road to what a lead describes.
+    fn road(&self, name: &str, lead: &Lead, cx: &Cx<'_>) -> Result<Road> {
+        let coll = collection(&self.view, self.session, name)?;
+        let filter = lead.filter.clone().unwrap_or_else(Filter::all);
+        let by = lead.sort.as_ref().map(order).unwrap_or_default();
+        let wanted = Wanted {
+            filter: &filter,
+            order: &by,
+            collation: cx.collation,
+            need: lead.limit.map(|limit| limit.saturating_add(lead.skip)),
+            hint: None,
+            avoid_scan: self.db.avoid_scans,
+            rows: lead.values.as_deref().map_or(RowsWanted::Documents, RowsWanted::Values),
+        };
+        let plan = choose(&self.view, &coll, &grant(self.session, Action::Read, wanted)?.ask())?;
+        Ok(Road { view: self.view.clone(), coll, plan, filter })
+    }
+
+    fn explain(&self, road: Road, lead: &Lead, rest: &Pipeline, cx: &Cx<'_>) -> Attempt {
+        let plan = road.plan.clone();
+        let sorts = lead.sort.is_some();
+        let input = road.open(lead, self, cx)?;
+        let examined = input.examined.clone();
+        let rows = self.flow(rest, input, cx)?;
+        let examined = Examined { returned: rows.len() as u64, ..examined.get() };
+        let mut out = DocBuilder::new();
+        explain(&plan, sorts, &examined).raw().elements().for_each(|element| out.put_element(element));
+        let mut stages = ArrayBuilder::new();
+        rest.names().for_each(|name| stages.push(ValueRef::String(name)));
+        out.put("stages", ValueRef::Array(stages.finish().raw()));
+        done(Reply::Rows(vec![out.finish()]))
+    }
+
+    fn run(&self, attempt: Attempt) -> Result<Reply> {
+        let Some(Started { reply, durable }) = attempt? else {
+            return Err(Error::new(Code::Internal, "work was handed back where it may take long"));
+        };
+        self.durable.borrow_mut().join(durable);
+        Ok(reply)
+    }
+
+    fn wait(&self, ticket: Ticket) -> Result<()> {
+        ticket.wait().map(drop).map_err(Error::from)
+    }
+
+    fn insert(&self, name: &str, docs: Vec<Doc>) -> Result<()> {
+        let insert = Insert { collection: name.to_owned(), docs, ordered: true, names: Names::Any };
+        let mut ground = self.ground_now();
+        match self.run(self.db.insert(&mut ground, self.session, &insert, Place::Anywhere))? {
+            Reply::Inserted { fault: Some(fault), .. } => Err(fault),
+            _ => Ok(()),
+        }
+    }
+
+    fn ground_now(&self) -> Ground<'_> {
+        Ground::Plain { store: &self.db.store, view: self.db.store.view() }
+    }
+
+    fn make_collection(&self, name: &str) -> Result<()> {
+        match self.db.store.create_collection(self.session.env, name) {
+            Ok(ticket) => self.wait(ticket),
+            Err(storage::Error::Exists(_)) => self.db.store.settle().map_err(Error::from),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A new collection with the indexes of another, all built.
+    fn make_twin(&self, name: &str, of: Option<&Collection>) -> Result<()> {
+        self.make_collection(name)?;
+        for index in of.iter().flat_map(|coll| coll.indexes.iter().skip(1)) {
+            let (_, ticket) = self.db.store.create_index(self.session.env, name, &index.spec()).map_err(Error::from)?;
+            self.wait(ticket)?;
+        }
+        for _ in 0..BUILD_LOOKS_MAX {
+            let view = self.db.store.view();
+            let built = |coll: &Arc<Collection>| coll.indexes.iter().all(|index| index.state != IndexState::Building);
+            if view.collection(self.session.env, name).is_none_or(built) {
+                return Ok(());
+            }
+            self.session.deadline.tick()?;
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        Err(Error::new(Code::Timeout, "the indexes of the new collection were not built in time"))
+    }
+}
+
+impl Source for Reach<'_> {
+    fn open<'a>(&'a self, name: &str, lead: &Lead, cx: &Cx<'_>) -> Result<Box<dyn Operator + 'a>> {
+        match self.road(name, lead, cx) {
+            Ok(road) => Ok(road.open(lead, self, cx)?),
+            Err(error) if error.code == Code::CollectionMissing => Ok(Box::new(Feed::of_docs(Vec::new()))),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn has_index(&self, name: &str, path: &str) -> bool {
+        let coll = self.view.collection(self.session.env, name);
+        coll.is_some_and(|coll| {
+            let whole = coll.ready_indexes().filter(|index| index.partial.is_none() && index.collation.is_none());
+            let mut first = whole.filter(|index| !index.sparse).filter_map(|index| index.fields.first());
+            let ordered = |field: &IndexField| matches!(field.order, FieldOrder::Ascending | FieldOrder::Descending);
+            first.any(|field| field.path.as_str() == path && ordered(field))
+        })
+    }
+
+    fn is_unique(&self, name: &str, paths: &[&str]) -> bool {
+        let same = |index: &storage::Index| {
+            index.fields.len() == paths.len() && index.fields.iter().all(|field| paths.contains(&field.path.as_str()))
+        };
+        let coll = self.view.collection(self.session.env, name);
+        paths == ["_id"]
+            || coll.is_some_and(|coll| {
+                coll.ready_indexes().any(|index| index.unique && index.partial.is_none() && same(index))
+            })
+    }
+
+    fn replace_all(&self, name: &str, docs: Vec<Doc>, _: &Cx<'_>) -> Result<()> {
+        let env = self.session.env;
+        let target = self.view.collection(env, name).filter(|_| !name.starts_with(SYSTEM)).cloned();
+        crate::admin::check_name(name)?;
+        let beside = format!("{SYSTEM}out.{:016x}", self.session.random.next_bits());
+        self.make_twin(&beside, target.as_deref())?;
+        let filled = self.fill(&beside, docs);
+        if let Err(error) = filled {
+            drop(self.db.store.drop_collection(env, &beside).map_err(Error::from)?);
+            return Err(error);
+        }
+        self.wait(self.db.store.move_collection_over(env, &beside, name).map_err(Error::from)?)
+    }
+
+    fn write(&self, name: &str, changes: Vec<Change>, _: &Cx<'_>) -> Result<()> {
+        if self.db.store.view().collection(self.session.env, name).is_none() {
+            crate::admin::check_name(name)?;
+            self.make_collection(name)?;
+        }
+        for change in changes {
+            match change {
+                Change::Insert(doc) => self.insert(name, vec![doc])?,
+                Change::Replace { id, doc } => {
+                    let mut filter = DocBuilder::new();
+                    filter.put("_id", id.as_ref());
+                    let update = Update {
+                        collection: name.to_owned(),
+                        filter: filter.finish(),
+                        change: Edit::Replacement(doc),
+                        multi: false,
+                        upsert: false,
+                        array_filters: Vec::new(),
+                        collation: None,
+                        variables: None,
+                    };
+                    let mut ground = self.ground_now();
+                    self.run(self.db.update(&mut ground, self.session, &update, Place::Anywhere))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn stats(&self, stage: &str, argument: &Doc) -> Result<Vec<Doc>> {
+        let name = self.name.unwrap_or_default();
+        let coll = collection(&self.view, self.session, name)?;
+        match stage {
+            "$indexStats" => {
+                Ok(coll.indexes.iter().map(|index| crate::indexes::show(index, coll.stats.docs())).collect())
+            }
+            _ => self.collection_stats(&coll, argument).map(|doc| vec![doc]),
+        }
+    }
+}
+
+impl Reach<'_> {
+    /// Documents of a collection that no request can name yet.
+    fn fill(&self, name: &str, docs: Vec<Doc>) -> Result<()> {
+        let view = self.db.store.view();
+        let coll = view.collection(self.session.env, name).cloned().ok_or_else(|| crate::asked::missing(name))?;
+        let cx = Cx::new(self.session, None);
+        let mut last = None;
+        for doc in docs {
+            cx.tick()?;
+            let new_id = || self.db.ids.make(self.session.now, &self.session.random);
+            let doc = crate::insert::prepare(doc.raw(), new_id, Names::Any, &cx)?;
+            last = Some(self.db.store.insert(&coll, &doc).map_err(Error::from)?.1);
+        }
+        last.map_or(Ok(()), |ticket| self.wait(ticket))
+    }
+
+    fn collection_stats(&self, coll: &Collection, argument: &Doc) -> Result<Doc> {
+        let number = |count: u64| ValueRef::Int64(i64::try_from(count).unwrap_or(i64::MAX));
+        let mut out = DocBuilder::new();
+        out.put("ns", ValueRef::String(&coll.name));
+        out.put("localTime", ValueRef::DateTime(self.session.now));
+        for (name, _) in argument.raw().iter() {
+            match name {
+                "count" => out.put("count", number(coll.stats.docs())),
+                "storageStats" => {
+                    let (disk, indexes) = self.view.disk_bytes(coll);
+                    let stats = out.open_document("storageStats");
+                    out.put("size", number(coll.stats.bytes()));
+                    out.put("count", number(coll.stats.docs()));
+                    out.put("avgObjSize", number(coll.stats.bytes() / coll.stats.docs().max(1)));
+                    out.put("storageSize", number(disk));
+                    out.put("nindexes", number(coll.indexes.len() as u64));
+                    let sizes = out.open_document("indexSizes");
+                    indexes.iter().for_each(|(name, bytes)| out.put(name, number(*bytes)));
+                    out.close(sizes);
+                    out.close(stats);
+                }
+                other => {
+                    return Err(Error::new(Code::NotSupported, format!("'{other}' of $collStats is not kept here")));
+                }
+            }
+        }
+        Ok(out.finish())
+    }
+}
+
+/// A road, and what it needs to be walked.
+struct Road {
+    view: View,
+    coll: Arc<Collection>,
+    plan: Plan,
+    filter: Filter,
+}
+
+self_cell::self_cell!(
+    /// A walk along a road that it owns.
+    struct Walk {
+        owner: Road,
+        #[not_covariant]
+        dependent: Fetch,
+    }
+);
+
+impl Road {
+    /// Do the rows come in the order that the lead asks for?
+    fn is_ordered(&self, lead: &Lead) -> bool {
+        lead.sort.is_none() || self.plan.ordered
+    }
+
+    fn open(self, lead: &Lead, reach: &Reach<'_>, cx: &Cx<'_>) -> Result<Box<Walked>> {
+        let staged = reach.ground.staged(&self.coll);
+        let in_order = self.is_ordered(lead) && staged.is_empty();
+        let mut walk =
+            Walk::new(self, |road| Fetch::new(&road.view, &road.coll, &road.plan).with_staged(staged, &road.filter));
+        let ahead = match &lead.sort {
+            Some(sort) if !in_order => Some(walk.sorted(sort, lead, cx)?.into_iter()),
+            _ => None,
+        };
+        Ok(Box::new(Walked { walk, ahead, skip: lead.skip, left: lead.limit, examined: Rc::default() }))
+    }
+}
+
+impl Walk {
+    fn sorted(&mut self, sort: &Sort, lead: &Lead, cx: &Cx<'_>) -> Result<Vec<Row>> {
+        let keep = lead.limit.map(|limit| limit.saturating_add(lead.skip));
+        self.with_dependent_mut(|_, fetch| sorted(fetch, sort, keep, cx))
+    }
+}
+
+/// The rows of a road, paged, as the input of a pipeline.
+struct Walked {
+    walk: Walk,
+    /// Rows that had to be sorted first.
+    ahead: Option<std::vec::IntoIter<Row>>,
+    skip: u64,
+    left: Option<u64>,
+    examined: Rc<Cell<Examined>>,
+}
+
+impl Walked {
+    fn next_row(&mut self, cx: &Cx<'_>) -> Result<Option<Row>> {
+        match &mut self.ahead {
+            Some(rows) => Ok(rows.next()),
+            None => self.walk.with_dependent_mut(|_, fetch| fetch.next_row(cx)),
+        }
+    }
+}
+
+impl Operator for Walked {
+    fn next_batch(&mut self, cx: &Cx<'_>, out: &mut Vec<Item>) -> Result<bool> {
+        let full = out.len() + BATCH;
+        while out.len() < full && self.left != Some(0) {
+            let Some(row) = self.next_row(cx)? else {
+                self.left = Some(0);
+                break;
+            };
+            if self.skip > 0 {
+                self.skip -= 1;
+                continue;
+            }
+            self.left = self.left.map(|left| left - 1);
+            out.push(Item::plain(row.doc));
+        }
+        self.examined.set(self.walk.with_dependent(|_, fetch| fetch.examined));
+        Ok(self.left != Some(0))
+    }
+}
