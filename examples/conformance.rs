@@ -52,5 +52,8 @@ fn main() -> std::io::Result<()> {
         writeln!(out, "{}", adapter::answer(&mut judge, &line?))?;
         out.flush()?;
     }
+    if let Judge::Engine(engine) = &judge {
+        engine.assert_sound();
+    }
     Ok(())
 }

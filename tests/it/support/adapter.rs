@@ -25,14 +25,14 @@ pub enum Judge {
 
 /// One request's database: a fresh model, or a fresh environment of the real one.
 enum Case<'j> {
-    Model(Model),
+    Model(Box<Model>),
     Engine(&'j mut Engine),
 }
 
 /// Answers one line.
 pub fn answer(judge: &mut Judge, line: &str) -> String {
     let mut case = match judge {
-        Judge::Model => Case::Model(Model::new(NOW)),
+        Judge::Model => Case::Model(Box::new(Model::new(NOW))),
         Judge::Engine(engine) => {
             engine.start();
             Case::Engine(engine)
