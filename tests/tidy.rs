@@ -301,7 +301,8 @@ fn read(root: &Path, path: PathBuf) -> Option<Source> {
 #[test]
 fn every_rule_can_fail() {
     let long = format!("//! Head.\n{}", "// line\n".repeat(FILE_LINES_MAX + 1));
-    let twins: &[(fn(&Source) -> Vec<String>, &str, &str, &str)] = &[
+    type Rule = fn(&Source) -> Vec<String>;
+    let twins: &[(Rule, &str, &str, &str)] = &[
         (has_a_head, "src/main.rs", "fn main() {}", "//! Head.\nfn main() {}"),
         (is_not_too_long, "src/main.rs", &long, "//! Head.\n"),
         (has_no_banned_word, "src/main.rs", "//! H.\nfn a() { todo!() }", "//! H.\nfn a() {}"),

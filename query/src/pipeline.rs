@@ -8,7 +8,7 @@
 //! let pipeline = Pipeline::parse(&stages, &cx)?;
 //! let (lead, rest) = pipeline.split();                      // what an index may serve, and what remains
 //! let mut rows = rest.build(source.open(name, &lead, &cx)?, &source, &cx)?;
-//! while rows.next_batch(&cx, &mut batch)? { … }
+//! while rows.next_batch(&cx, &mut batch)? {}
 //! ```
 
 mod bucket;

@@ -35,7 +35,7 @@ impl Budget {
 
     /// Rounds take turns between two ways.
     fn is_even(&self) -> bool {
-        self.rounds % 2 == 0
+        self.rounds.is_multiple_of(2)
     }
 }
 /// Tests that share the time of a long run.

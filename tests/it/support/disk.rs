@@ -239,9 +239,10 @@ impl Node {
                             drawn if drawn < survival.percent + 10 => at + random.below(8) as usize,
                             _ => at,
                         });
-                        if at < *lost_from {
-                            put_page(&mut content, page, *offset, bytes, survival.torn && random.chance(10), random);
+                        if at >= *lost_from {
+                            continue;
                         }
+                        put_page(&mut content, page, *offset, bytes, survival.torn && random.chance(10), random);
                     }
                 }
             }
