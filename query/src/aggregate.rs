@@ -4,7 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use storage::{ArrayBuilder, Collection, Doc, DocBuilder, FieldOrder, IndexField, IndexState, Ticket, ValueRef, View};
+use storage::{
+    ArrayBuilder, Collection, Doc, DocBuilder, FieldOrder, IndexField, IndexState, Path, Ticket, ValueRef, View,
+};
 
 use crate::asked::{Asked, SYSTEM, collection, order};
 use crate::command::{Aggregate, Change as Edit, Insert, Reply, Update};
@@ -12,15 +14,17 @@ use crate::cx::Cx;
 use crate::db::{Attempt, Db, Durable, Place, Started, done, written};
 use crate::error::{Code, Error, Result};
 use crate::exec::{Examined, Fetch, Row, sorted};
-use crate::filter::Filter;
+use crate::filter::{Filter, Pred};
 use crate::insert::Names;
 use crate::live::Ground;
-use crate::pipeline::{BATCH, Change, Feed, Item, Lead, Operator, Pipeline, Source};
+use crate::pipeline::{BATCH, Change, Feed, Item, Lead, Nearness, Operator, Pipeline, Source};
 use crate::plan::{Plan, RowsWanted, Wanted, choose, explain};
 use crate::rules::{Action, grant};
 use crate::session::Session;
 use crate::sort::Sort;
 
+/// OperationNotSupportedInTransaction.
+const NOT_IN_TRANSACTION: i32 = 263;
 /// How often the indexes of a new collection are looked at until they are built.
 const BUILD_LOOKS_MAX: u32 = 10_000;
 
@@ -32,6 +36,11 @@ impl Db {
         let asked = Asked::read(session, &Doc::empty(), None, ask.collation.as_ref(), ask.variables.as_ref())?;
         let cx = asked.cx(session);
         let pipeline = Pipeline::parse(&ask.pipeline, &cx)?;
+        if pipeline.writes() && session.transaction.is_some() {
+            let message =
+                "$out and $merge cannot be used in a transaction; read first, then write with insert or update";
+            return Err(Error::mongo(NOT_IN_TRANSACTION, message));
+        }
         let reach = Reach::new(self, ground, session, ask.collection.as_deref());
         let Some(name) = ask.collection.as_deref().filter(|_| !pipeline.brings_documents()) else {
             let rows = reach.flow(&pipeline, Box::new(Feed::of_docs(Vec::new())), &cx)?;
@@ -104,8 +113,19 @@ impl<'r> Reach<'r> {
 
     /// The road to what a lead describes.
     fn road(&self, name: &str, lead: &Lead, cx: &Cx<'_>) -> Result<Road> {
-        let coll = collection(&self.view, self.session, name)?;
-        let filter = lead.filter.clone().unwrap_or_else(Filter::all);
+        self.road_at(&self.view, name, lead, cx)
+    }
+
+    fn road_at(&self, view: &View, name: &str, lead: &Lead, cx: &Cx<'_>) -> Result<Road> {
+        let coll = collection(view, self.session, name)?;
+        let mut filter = lead.filter.clone().unwrap_or_else(Filter::all);
+        let near = match &lead.near {
+            None => None,
+            Some(near) => Some((near.path_among(geo_fields(&coll))?, near.clone())),
+        };
+        if let Some((path, near)) = &near {
+            filter = Filter::Field(path.clone(), Pred::Near(Box::new(near.near.clone()))).and(filter);
+        }
         let by = lead.sort.as_ref().map(order).unwrap_or_default();
         let wanted = Wanted {
             filter: &filter,
@@ -116,8 +136,8 @@ impl<'r> Reach<'r> {
             avoid_scan: self.db.avoid_scans,
             rows: lead.values.as_deref().map_or(RowsWanted::Documents, RowsWanted::Values),
         };
-        let plan = choose(&self.view, &coll, &grant(self.session, Action::Read, wanted)?.ask())?;
-        Ok(Road { view: self.view.clone(), coll, plan, filter })
+        let plan = choose(view, &coll, &grant(self.session, Action::Read, wanted)?.ask())?;
+        Ok(Road { view: view.clone(), coll, plan, filter, near })
     }
 
     fn explain(&self, road: Road, lead: &Lead, rest: &Pipeline, cx: &Cx<'_>) -> Attempt {
@@ -218,13 +238,27 @@ impl Source for Reach<'_> {
             })
     }
 
-    fn replace_all(&self, name: &str, docs: Vec<Doc>, _: &Cx<'_>) -> Result<()> {
+    fn current(&self, name: &str, filter: Filter, cx: &Cx<'_>) -> Result<Option<Doc>> {
+        let lead = Lead { filter: Some(filter), limit: Some(1), ..Lead::default() };
+        // What this pipeline wrote becomes visible with its commit.
+        self.db.store.settle().map_err(Error::from)?;
+        let road = match self.road_at(&self.db.store.view(), name, &lead, cx) {
+            Err(error) if error.code == Code::CollectionMissing => return Ok(None),
+            road => road?,
+        };
+        let mut rows = Vec::new();
+        let mut walk = road.open(&lead, self, cx)?;
+        while rows.is_empty() && walk.next_batch(cx, &mut rows)? {}
+        Ok(rows.pop().map(|item| item.doc))
+    }
+
+    fn replace_all(&self, name: &str, rows: &mut dyn Operator, cx: &Cx<'_>) -> Result<()> {
         let env = self.session.env;
         let target = self.view.collection(env, name).filter(|_| !name.starts_with(SYSTEM)).cloned();
         crate::admin::check_name(name)?;
         let beside = format!("{SYSTEM}out.{:016x}", self.session.random.next_bits());
         self.make_twin(&beside, target.as_deref())?;
-        let filled = self.fill(&beside, docs);
+        let filled = self.fill(&beside, rows, cx);
         if let Err(error) = filled {
             drop(self.db.store.drop_collection(env, &beside).map_err(Error::from)?);
             return Err(error);
@@ -275,16 +309,18 @@ impl Source for Reach<'_> {
 
 impl Reach<'_> {
     /// Documents of a collection that no request can name yet.
-    fn fill(&self, name: &str, docs: Vec<Doc>) -> Result<()> {
+    fn fill(&self, name: &str, rows: &mut dyn Operator, cx: &Cx<'_>) -> Result<()> {
         let view = self.db.store.view();
         let coll = view.collection(self.session.env, name).cloned().ok_or_else(|| crate::asked::missing(name))?;
-        let cx = Cx::new(self.session, None);
-        let mut last = None;
-        for doc in docs {
-            cx.tick()?;
-            let new_id = || self.db.ids.make(self.session.now, &self.session.random);
-            let doc = crate::insert::prepare(doc.raw(), new_id, Names::Any, &cx)?;
-            last = Some(self.db.store.insert(&coll, &doc).map_err(Error::from)?.1);
+        let (mut last, mut batch, mut more) = (None, Vec::with_capacity(BATCH), true);
+        while more {
+            more = rows.next_batch(cx, &mut batch)?;
+            for item in batch.drain(..) {
+                cx.tick()?;
+                let new_id = || self.db.ids.make(self.session.now, &self.session.random);
+                let doc = crate::insert::prepare(item.doc.raw(), new_id, Names::Any, cx)?;
+                last = Some(self.db.store.insert(&coll, &doc).map_err(Error::from)?.1);
+            }
         }
         last.map_or(Ok(()), |ticket| self.wait(ticket))
     }
@@ -319,12 +355,24 @@ impl Reach<'_> {
     }
 }
 
+/// The fields with a geo index, and whether they are indexed in the plane.
+fn geo_fields(coll: &Collection) -> impl Iterator<Item = (&Path, bool)> {
+    let fields = coll.ready_indexes().flat_map(|index| &index.fields);
+    fields.filter_map(|field| match field.order {
+        FieldOrder::Plane => Some((&field.path, true)),
+        FieldOrder::Sphere => Some((&field.path, false)),
+        _ => None,
+    })
+}
+
 /// A road, and what it needs to be walked.
 struct Road {
     view: View,
     coll: Arc<Collection>,
     plan: Plan,
     filter: Filter,
+    /// What is measured on each document, and where in it.
+    near: Option<(Path, Nearness)>,
 }
 
 self_cell::self_cell!(
@@ -345,13 +393,14 @@ impl Road {
     fn open(self, lead: &Lead, reach: &Reach<'_>, cx: &Cx<'_>) -> Result<Box<Walked>> {
         let staged = reach.ground.staged(&self.coll);
         let in_order = self.is_ordered(lead) && staged.is_empty();
+        let near = self.near.clone();
         let mut walk =
             Walk::new(self, |road| Fetch::new(&road.view, &road.coll, &road.plan).with_staged(staged, &road.filter));
         let ahead = match &lead.sort {
             Some(sort) if !in_order => Some(walk.sorted(sort, lead, cx)?.into_iter()),
             _ => None,
         };
-        Ok(Box::new(Walked { walk, ahead, skip: lead.skip, left: lead.limit, examined: Rc::default() }))
+        Ok(Box::new(Walked { walk, ahead, near, skip: lead.skip, left: lead.limit, examined: Rc::default() }))
     }
 }
 
@@ -367,12 +416,18 @@ struct Walked {
     walk: Walk,
     /// Rows that had to be sorted first.
     ahead: Option<std::vec::IntoIter<Row>>,
+    near: Option<(Path, Nearness)>,
     skip: u64,
     left: Option<u64>,
     examined: Rc<Cell<Examined>>,
 }
 
 impl Walked {
+    fn item(&self, doc: Doc) -> Item {
+        let found = self.near.as_ref().and_then(|(path, near)| near.found(path, doc.raw()));
+        Item { doc, found: found.map(Arc::new) }
+    }
+
     fn next_row(&mut self, cx: &Cx<'_>) -> Result<Option<Row>> {
         match &mut self.ahead {
             Some(rows) => Ok(rows.next()),
@@ -394,7 +449,7 @@ impl Operator for Walked {
                 continue;
             }
             self.left = self.left.map(|left| left - 1);
-            out.push(Item::plain(row.doc));
+            out.push(self.item(row.doc));
         }
         self.examined.set(self.walk.with_dependent(|_, fetch| fetch.examined));
         Ok(self.left != Some(0))

@@ -235,12 +235,6 @@ impl Pipeline {
         self.stages.iter().map(Stage::name)
     }
 
-    /// Takes off leading filters only: for a collection that cannot serve the order that follows them.
-    pub fn split_filter(mut self) -> (Lead, Pipeline) {
-        let lead = source::lead_filter(&mut self.stages);
-        (lead, self)
-    }
-
     /// Builds the chain of operators behind an input.
     ///
     /// # Errors
@@ -340,6 +334,9 @@ impl Stage {
             Stage::Redact(_) => "$redact",
             Stage::Documents(_) => "$documents",
             Stage::Stats(_) => "$collStats",
+            Stage::GeoNear(_) => "$geoNear",
+            Stage::Out(_) => "$out",
+            Stage::Merge(_) => "$merge",
         }
     }
 

@@ -179,18 +179,6 @@ pub(super) fn lead(stages: &mut Vec<Stage>, only_filters: bool) -> Lead {
     lead
 }
 
-/// Takes only leading filters off.
-pub(super) fn lead_filter(stages: &mut Vec<Stage>) -> Lead {
-    let mut lead = Lead::default();
-    let taken = stages.iter().take_while(|stage| matches!(stage, Stage::Match(_))).count();
-    for stage in stages.drain(..taken) {
-        if let Stage::Match(stage) = stage {
-            lead.filter = Some(matching::joined(lead.filter.take(), &stage));
-        }
-    }
-    lead
-}
-
 /// Collections as lists of documents: for tests, where being obvious matters more than being fast.
 #[derive(Debug, Default)]
 pub struct VecSource {

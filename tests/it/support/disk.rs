@@ -234,15 +234,14 @@ impl Node {
                 Data::Write { offset, bytes } => {
                     for page in offset / PAGE..=(offset + bytes.len().max(1) as u64 - 1) / PAGE {
                         // Either its newest version reached the disk, or one of the first few, or none.
-                        let lost_from = first_lost.entry(page).or_insert_with(|| match random.below(100) {
+                        let lost_from = *first_lost.entry(page).or_insert_with(|| match random.below(100) {
                             drawn if drawn < survival.percent => usize::MAX,
                             drawn if drawn < survival.percent + 10 => at + random.below(8) as usize,
                             _ => at,
                         });
-                        if at >= *lost_from {
-                            continue;
-                        }
-                        put_page(&mut content, page, *offset, bytes, survival.torn && random.chance(10), random);
+                        let survives = at < lost_from;
+                        let torn = survives && survival.torn && random.chance(10);
+                        survives.then(|| put_page(&mut content, page, *offset, bytes, torn, random));
                     }
                 }
             }
