@@ -18,10 +18,10 @@ use crate::filter::{Filter, Pred};
 use crate::insert::Names;
 use crate::live::Ground;
 use crate::pipeline::{BATCH, Change, Feed, Item, Lead, Nearness, Operator, Pipeline, Source};
-use crate::plan::{Plan, RowsWanted, Wanted, choose, explain};
+use crate::plan::{Plan, Rank, RowsWanted, Wanted, choose, explain};
 use crate::rules::{Action, grant};
 use crate::session::Session;
-use crate::sort::Sort;
+use crate::sort::{Meta, Sort};
 
 /// OperationNotSupportedInTransaction.
 const NOT_IN_TRANSACTION: i32 = 263;
@@ -130,6 +130,7 @@ impl<'r> Reach<'r> {
         let wanted = Wanted {
             filter: &filter,
             order: &by,
+            rank: if lead.sort.is_none() { Rank::Natural } else { Rank::Sorted },
             collation: cx.collation,
             need: lead.limit.map(|limit| limit.saturating_add(lead.skip)),
             hint: None,
@@ -407,7 +408,7 @@ impl Road {
 impl Walk {
     fn sorted(&mut self, sort: &Sort, lead: &Lead, cx: &Cx<'_>) -> Result<Vec<Row>> {
         let keep = lead.limit.map(|limit| limit.saturating_add(lead.skip));
-        self.with_dependent_mut(|_, fetch| sorted(fetch, sort, keep, cx))
+        self.with_dependent_mut(|road, fetch| sorted(fetch, sort, &road.filter, keep, cx))
     }
 }
 
@@ -423,9 +424,15 @@ struct Walked {
 }
 
 impl Walked {
-    fn item(&self, doc: Doc) -> Item {
-        let found = self.near.as_ref().and_then(|(path, near)| near.found(path, doc.raw()));
-        Item { doc, found: found.map(Arc::new) }
+    /// A row with what was found out about it: its distance, or how well its words fit.
+    fn item(&self, doc: Doc, cx: &Cx<'_>) -> Result<Item> {
+        let filter = &self.walk.borrow_owner().filter;
+        let found = match &self.near {
+            Some((path, near)) => near.found(path, doc.raw()),
+            None if filter.text().is_some() => filter.found(doc.raw(), &[Meta::TextScore], cx)?,
+            None => None,
+        };
+        Ok(Item { doc, found: found.map(Arc::new) })
     }
 
     fn next_row(&mut self, cx: &Cx<'_>) -> Result<Option<Row>> {
@@ -449,7 +456,7 @@ impl Operator for Walked {
                 continue;
             }
             self.left = self.left.map(|left| left - 1);
-            out.push(self.item(row.doc));
+            out.push(self.item(row.doc, cx)?);
         }
         self.examined.set(self.walk.with_dependent(|_, fetch| fetch.examined));
         Ok(self.left != Some(0))
