@@ -26,6 +26,7 @@ mod object;
 mod operand;
 mod path;
 mod read;
+mod real;
 mod regex;
 mod select;
 mod set;
@@ -49,8 +50,10 @@ pub(crate) use call::Call;
 pub use computed::Computed;
 pub(crate) use computed::truth;
 pub use date::FORMAT_CODES;
+pub(crate) use date::{Unit, Zone, date_plus};
 pub use path::FieldPath;
 pub(crate) use read::{Late, Reading, check_field_name};
+pub(crate) use real::Real;
 pub use table::{OperatorInfo, operators};
 pub(crate) use variable::check_depth;
 

@@ -14,8 +14,10 @@
 mod bucket;
 mod bucket_auto;
 mod count;
+mod densify;
 mod documents;
 mod facet;
+mod fill;
 mod geo_near;
 mod graph_lookup;
 mod group;
@@ -36,6 +38,7 @@ mod stats;
 mod union;
 mod unwind;
 mod update;
+mod window;
 
 use storage::{Doc, RawDoc, ValueRef};
 
@@ -76,6 +79,8 @@ pub(crate) enum Stage {
     Redact(redact::Redact),
     Documents(documents::Documents),
     GeoNear(Box<geo_near::GeoNear>),
+    Densify(Box<densify::Densify>),
+    Window(Box<window::Window>),
     Out(merge::Out),
     Merge(Box<merge::Merge>),
     Stats(stats::Stats),
@@ -124,8 +129,10 @@ pub const STAGES: &[StageOp] = &[
     stage("$bucketAuto", 34, Anywhere, bucket_auto::read, "groups documents into so many ranges of equal size"),
     stage("$collStats", 34, First, stats::read_collection, "gives counts and sizes of the collection"),
     stage("$count", 34, Anywhere, count::read, "counts the documents"),
+    stage("$densify", 51, Anywhere, densify::read, "adds documents where a sequence of values has gaps"),
     stage("$documents", 51, First, documents::read, "gives documents that are written in the pipeline"),
     stage("$facet", 34, Anywhere, facet::read, "feeds the same documents to several pipelines"),
+    stage("$fill", 53, Anywhere, fill::read, "fills null and missing fields"),
     stage("$geoNear", 30, First, geo_near::read, "gives documents by their distance from a point"),
     stage("$graphLookup", 34, Anywhere, graph_lookup::read, "adds documents that are reached step by step"),
     stage("$group", 30, Anywhere, group::read, "gives one document for each group of documents"),
@@ -141,6 +148,7 @@ pub const STAGES: &[StageOp] = &[
     stage("$replaceWith", 42, Anywhere, reshape::read_replace_with, "puts a computed document in the place of each"),
     stage("$sample", 32, Anywhere, sample::read, "lets so many documents through, chosen by chance"),
     stage("$set", 42, Anywhere, reshape::read_add, "adds computed fields"),
+    stage("$setWindowFields", 50, Anywhere, window::read, "adds fields computed over neighbouring documents"),
     stage("$skip", 30, Anywhere, paging::read_skip, "leaves out so many documents"),
     stage("$sort", 30, Anywhere, sort::read, "puts the documents in order"),
     stage("$sortByCount", 34, Anywhere, count::read_sort_by_count, "counts different values, most frequent first"),
@@ -363,6 +371,8 @@ impl Stage {
             Stage::Redact(stage) => stage.build(input),
             Stage::Documents(stage) => stage.build(cx)?,
             Stage::GeoNear(stage) => stage.build(input),
+            Stage::Densify(stage) => stage.build(input),
+            Stage::Window(stage) => stage.build(input),
             Stage::Out(stage) => stage.build(input, source),
             Stage::Merge(stage) => stage.build(input, source)?,
             Stage::Stats(stage) => stage.build(source)?,

@@ -1,6 +1,6 @@
 //! Arithmetic: sums, products, roots, logarithms and roundings over all kinds of numbers.
 
-use storage::{Decimal128, Kind, ValueRef};
+use storage::{Decimal, Decimal128, Kind, ValueRef};
 
 use super::call::{Algebra, Call, Op, Shape};
 use super::sum::Sum;
@@ -290,6 +290,8 @@ fn whole<'a>(call: &'a Call, env: &Env<'a>, double: fn(f64) -> f64, rounding: Ro
     let Some(value) = operand(call, env)? else { return Ok(Computed::null()) };
     Ok(match value.or_null() {
         ValueRef::Double(number) => double(number).into(),
+        // MongoDB's decimals have no next whole number beyond an infinite one.
+        ValueRef::Decimal128(number) if matches!(number.decode(), Decimal::Infinite { .. }) => decimal::nan().into(),
         ValueRef::Decimal128(number) => decimal::to_whole(number, rounding).into(),
         _ => value,
     })

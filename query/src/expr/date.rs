@@ -13,9 +13,11 @@ use super::call::{Call, Named, Op, Shape};
 use super::read::Reading;
 use super::{Computed, Env, Expr};
 use crate::error::{Error, Result};
+pub(crate) use arith::{Unit, date_plus};
 use calendar::Civil;
 pub use format::FORMAT_CODES;
-use zone::{Zone, zone_of};
+pub(crate) use zone::Zone;
+use zone::zone_of;
 
 pub(super) const OPS: &[Op] = &[
     Op::new("$dateAdd", Shape::Named(&arith::ADD), arith::add, "the date so many units later").since(50),

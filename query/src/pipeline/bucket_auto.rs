@@ -7,7 +7,7 @@ use super::Stage;
 use super::bucket::{read_by, read_output};
 use super::group::counter;
 use super::needs::Needs;
-use super::operator::{BATCH, Blocking, Item, Operator, each};
+use super::operator::{Blocking, Item, Operator, Rows, each};
 use super::sort::Sorter;
 use crate::cx::Cx;
 use crate::error::{Error, Result};
@@ -115,7 +115,7 @@ impl BucketAuto {
     fn filled(&self, rows: Box<dyn Operator + '_>, total: u64, cx: &Cx<'_>) -> Result<Vec<Bucket>> {
         // Rounded to the nearest, so that the last bucket takes up what is left over.
         let size = (total + self.buckets / 2).checked_div(self.buckets).unwrap_or(1).max(1);
-        let mut rows = Rows { input: rows, batch: Vec::new().into_iter(), more: true };
+        let mut rows = Rows::new(rows);
         let mut buckets: Vec<Bucket> = Vec::new();
         let mut next = self.next_row(&mut rows, cx)?;
         while let Some((value, doc)) = next {
@@ -203,27 +203,3 @@ impl BucketAuto {
 
 /// A document with the value that it is put into a bucket by.
 type Row = Option<(Value, Doc)>;
-
-/// The documents in order, one at a time.
-struct Rows<'a> {
-    input: Box<dyn Operator + 'a>,
-    batch: std::vec::IntoIter<Item>,
-    more: bool,
-}
-
-impl Rows<'_> {
-    fn next(&mut self, cx: &Cx<'_>) -> Result<Option<Item>> {
-        loop {
-            cx.tick()?;
-            if let Some(item) = self.batch.next() {
-                return Ok(Some(item));
-            }
-            if !self.more {
-                return Ok(None);
-            }
-            let mut batch = Vec::with_capacity(BATCH);
-            self.more = self.input.next_batch(cx, &mut batch)?;
-            self.batch = batch.into_iter();
-        }
-    }
-}

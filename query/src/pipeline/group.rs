@@ -26,7 +26,7 @@ pub(crate) struct Group {
 pub(crate) enum Key {
     /// A value; missing counts as null.
     Value(Expr),
-    /// A document of values; missing ones count as null.
+    /// A document of values; a missing one counts as null where it is the only one, else it is left out.
     Document(Vec<(Box<str>, Expr)>),
     /// The lower border of the range that a value lies in.
     Range { value: Expr, borders: Vec<Value>, default: Option<Value> },
@@ -98,7 +98,11 @@ impl Key {
             Key::Document(fields) => {
                 let mut builder = DocBuilder::new();
                 for (name, expr) in fields {
-                    builder.put(name, expr.eval(doc, cx)?.or_null());
+                    match expr.eval(doc, cx)?.as_ref() {
+                        Some(value) => builder.put(name, value),
+                        None if fields.len() == 1 => builder.put(name, ValueRef::Null),
+                        None => {}
+                    }
                     bounded(builder.len())?;
                 }
                 Ok(builder.finish().into())

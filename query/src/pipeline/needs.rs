@@ -39,13 +39,15 @@ impl Needs {
     }
 
     pub fn accumulators(&mut self, fields: &[(Box<str>, Accumulator)]) {
-        for (_, accumulator) in fields {
-            self.expr(&accumulator.input);
-            self.order(&accumulator.order);
-        }
+        fields.iter().for_each(|(_, accumulator)| self.accumulator(accumulator));
     }
 
-    fn order(&mut self, order: &Sort) {
+    pub fn accumulator(&mut self, accumulator: &Accumulator) {
+        self.expr(&accumulator.input);
+        self.order(&accumulator.order);
+    }
+
+    pub fn order(&mut self, order: &Sort) {
         for field in &order.fields {
             if let SortBy::Path(path) = &field.by {
                 self.path(path);
@@ -87,6 +89,8 @@ impl Stage {
             Stage::Sort(stage) => need.order(&stage.order),
             Stage::Unwind(stage) => stage.needs(need),
             Stage::Lookup(stage) => stage.needs(need),
+            Stage::Window(stage) => stage.needs(need),
+            Stage::Densify(stage) => stage.needs(need),
             Stage::GraphLookup(stage) => stage.needs(need),
             Stage::Skip(_) | Stage::Limit(_) | Stage::Sample(_) | Stage::Union(_) => {}
             Stage::Redact(_)

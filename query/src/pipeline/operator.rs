@@ -148,6 +148,35 @@ where
     }
 }
 
+/// What an operator gives, one document at a time.
+pub(super) struct Rows<'a> {
+    input: Box<dyn Operator + 'a>,
+    batch: std::vec::IntoIter<Item>,
+    more: bool,
+}
+
+impl<'a> Rows<'a> {
+    pub fn new(input: Box<dyn Operator + 'a>) -> Rows<'a> {
+        Rows { input, batch: Vec::new().into_iter(), more: true }
+    }
+
+    /// The next document; `None` behind the last.
+    pub fn next(&mut self, cx: &Cx<'_>) -> Result<Option<Item>> {
+        loop {
+            cx.tick()?;
+            if let Some(item) = self.batch.next() {
+                return Ok(Some(item));
+            }
+            if !self.more {
+                return Ok(None);
+            }
+            let mut batch = Vec::with_capacity(BATCH);
+            self.more = self.input.next_batch(cx, &mut batch)?;
+            self.batch = batch.into_iter();
+        }
+    }
+}
+
 /// Memory that a blocking stage holds, against what it may.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Memory {

@@ -109,13 +109,18 @@ impl Sorting {
 
     fn keyed(&self, item: Item, arrival: u64, cx: &Cx<'_>) -> Result<Keyed> {
         let mut key = Vec::with_capacity(16);
+        self.append_key(&item, cx, &mut key)?;
+        Ok(Keyed { key, arrival, item })
+    }
+
+    /// Appends the bytes that a document is ordered by.
+    pub fn append_key(&self, item: &Item, cx: &Cx<'_>, key: &mut Vec<u8>) -> Result<()> {
         let found = item.found.as_deref();
         let meta = |meta: Meta| match meta {
             Meta::RandomValue => Value::Double(cx.random.next_unit()),
             other => found.and_then(|found| found.get(other)).map_or(Value::Null, ValueRef::to_value),
         };
-        self.order.key_with(item.doc.raw(), cx, meta, &mut key)?;
-        Ok(Keyed { key, arrival, item })
+        self.order.key_with(item.doc.raw(), cx, meta, key)
     }
 
     /// The first `limit` documents; only so many are held.

@@ -96,16 +96,21 @@ impl Unwind {
         let names: Vec<&str> = self.path.names().collect();
         let mut builder = DocBuilder::with_capacity(item.doc.as_bytes().len().min(1024));
         set(item.doc.raw(), &names, value, &mut builder);
-        let mut doc = builder.finish();
-        if let Some(index) = &self.index {
-            let names: Vec<&str> = index.names().collect();
-            let mut builder = DocBuilder::with_capacity(doc.as_bytes().len() + 16);
-            let position = position.map_or(ValueRef::Null, ValueRef::Int64);
-            set(doc.raw(), &names, Some(position), &mut builder);
-            doc = builder.finish();
-        }
-        bounded(doc.as_bytes().len())?;
-        Ok(item.clone().with_doc(doc))
+        self.numbered(item.clone().with_doc(builder.finish()), position)
+    }
+
+    /// The document with the position in its field.
+    fn numbered(&self, item: Item, position: Option<i64>) -> Result<Item> {
+        let Some(index) = &self.index else {
+            bounded(item.doc.as_bytes().len())?;
+            return Ok(item);
+        };
+        let names: Vec<&str> = index.names().collect();
+        let mut builder = DocBuilder::with_capacity(item.doc.as_bytes().len() + 16);
+        let position = position.map_or(ValueRef::Null, ValueRef::Int64);
+        set(item.doc.raw(), &names, Some(position), &mut builder);
+        bounded(builder.len())?;
+        Ok(item.with_doc(builder.finish()))
     }
 }
 
@@ -177,10 +182,7 @@ impl Unwound<'_> {
             Some(ValueRef::Array(array)) if !array.is_empty() => self.current = Some((item, 0)),
             Some(ValueRef::Array(_)) if preserve => out.push(self.unwind.with(&item, None, None)?),
             None | Some(ValueRef::Null | ValueRef::Undefined | ValueRef::Array(_)) if !preserve => {}
-            value => {
-                let value = value.map(ValueRef::to_value);
-                out.push(self.unwind.with(&item, value.as_ref().map(storage::Value::as_ref), None)?);
-            }
+            _ => out.push(self.unwind.numbered(item, None)?),
         }
         Ok(())
     }
