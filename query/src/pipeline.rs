@@ -314,7 +314,10 @@ fn stage_of<'v>(doc: RawDoc<'v>, cx: &Cx<'_>) -> Result<(&'static StageOp, Value
 
 fn check_standing(op: &StageOp, place: usize, last: bool, depth: Depth) -> Result<()> {
     match op.standing {
-        Standing::First if place > 0 => Err(Error::mongo(40602, format!("{} can only be the first stage", op.name))),
+        Standing::First if place > 0 => {
+            let number = if op.name == "$geoNear" { 40603 } else { 40602 };
+            Err(Error::mongo(number, format!("{} can only be the first stage", op.name)))
+        }
         Standing::Last if depth == Depth::Inner => {
             Err(Error::mongo(51047, format!("{} cannot stand in an inner pipeline", op.name)))
         }
@@ -401,3 +404,8 @@ impl Stage {
         }
     }
 }
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

@@ -39,7 +39,12 @@ const LET: Named = Named { not_document: 16874, unknown: 16875, names: &[("vars"
 fn read_let(op: &'static Op, value: ValueRef<'_>, reading: &Reading<'_>) -> Result<Expr> {
     let doc = reading.arguments(op, value, &LET)?;
     let vars = doc.get("vars").unwrap_or(ValueRef::Null);
-    let vars = vars.as_doc().ok_or_else(|| Error::mongo(10065, "'vars' of $let must be a document"))?;
+    // An array is a document of positions, whose names are no variables' names.
+    let vars = vars
+        .as_array()
+        .map(|list| list.as_doc())
+        .or(vars.as_doc())
+        .ok_or_else(|| Error::mongo(10065, "'vars' of $let must be a document"))?;
     let (mut names, mut args) = (Vec::new(), Vec::new());
     for (name, value) in vars.iter() {
         check_name(name)?;

@@ -155,7 +155,7 @@ impl GraphLookup {
         let mut frontier = match start.as_ref() {
             Some(ValueRef::Array(list)) => search.fresh(list.iter().map(ValueRef::to_value), cx),
             Some(value) => search.fresh(std::iter::once(value.to_value()), cx),
-            None => search.fresh(std::iter::once(Value::Null), cx),
+            None => Vec::new(),
         };
         let mut depth = 0;
         while !frontier.is_empty() && self.depth_max.is_none_or(|depth_max| depth <= depth_max) {

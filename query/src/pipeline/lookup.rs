@@ -29,8 +29,6 @@ pub(crate) struct Lookup {
     into: FieldPath,
     equality: Option<Equality>,
     inner: Option<Inner>,
-    /// Does the field go to the end even if it stood elsewhere before?
-    pub moves: bool,
 }
 
 /// Which fields must be equal.
@@ -83,7 +81,7 @@ pub(super) fn read(value: ValueRef<'_>, reading: &Reading<'_>) -> Result<Vec<Sta
         check_collection(from)?;
     }
     let from = from.map(str::to_owned);
-    Ok(vec![Stage::Lookup(Box::new(Lookup { from, into, equality, inner, moves: false }))])
+    Ok(vec![Stage::Lookup(Box::new(Lookup { from, into, equality, inner }))])
 }
 
 #[derive(Default)]
@@ -189,16 +187,7 @@ impl Lookup {
         let names: Vec<&str> = self.into.names().collect();
         let value = ValueRef::Array(list.as_array());
         let mut builder = DocBuilder::with_capacity(item.doc.as_bytes().len() + list.as_bytes().len());
-        match names.first().filter(|_| self.moves).and_then(|name| item.doc.raw().element(name)) {
-            None => set(item.doc.raw(), &names, Some(value), &mut builder),
-            Some(old) => {
-                let others = item.doc.raw().elements().filter(|element| element.name_bytes() != old.name_bytes());
-                others.for_each(|element| builder.put_element(element));
-                let mut single = DocBuilder::new();
-                single.put_element(old);
-                set(single.finish().raw(), &names, Some(value), &mut builder);
-            }
-        }
+        set(item.doc.raw(), &names, Some(value), &mut builder);
         crate::expr::bounded(builder.len())?;
         Ok(item.with_doc(builder.finish()))
     }

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use storage::{Value, ValueRef};
+use storage::{Value, ValueRef, key};
 
 use super::Stage;
 use super::operator::{BATCH, Blocking, Feed, ITEM_BYTES, Item, Memory, Operator, each};
@@ -11,7 +11,7 @@ use super::spill::{Reader, Writer};
 use crate::cx::Cx;
 use crate::error::{Error, Result};
 use crate::expr::Reading;
-use crate::sort::{Meta, Sort, SortBy};
+use crate::sort::{Meta, Sort, SortBy, SortField};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Sorting {
@@ -120,6 +120,14 @@ impl Sorting {
             Meta::RandomValue => Value::Double(cx.random.next_unit()),
             other => found.and_then(|found| found.get(other)).map_or(Value::Null, ValueRef::to_value),
         };
+        // An id is compared as a whole, even where a stage has made it an array.
+        if let [SortField { by: SortBy::Path(path), direction }] = self.order.fields.as_slice()
+            && path.as_str() == "_id"
+        {
+            let id = item.doc.get("_id").unwrap_or(ValueRef::Null);
+            key::encode(id, *direction, cx.collation, key);
+            return Ok(());
+        }
         self.order.key_with(item.doc.raw(), cx, meta, key)
     }
 

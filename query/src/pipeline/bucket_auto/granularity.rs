@@ -46,7 +46,7 @@ impl Granularity {
                 let power = decimal::from_f64(power_of_two(number, up), 34);
                 Value::Decimal128(power)
             }
-            (PowersOfTwo, _) => Value::Double(power_of_two(number, up)),
+            (PowersOfTwo, _) => whole_if_possible(power_of_two(number, up)),
             (Series(digits), value) => in_series(digits, number, up, matches!(value, ValueRef::Decimal128(_))),
         }
     }
@@ -57,19 +57,28 @@ fn power_of_two(number: f64, up: bool) -> f64 {
     2f64.powf(if up { exponent.floor() + 1.0 } else { exponent.ceil() - 1.0 })
 }
 
+/// Powers of two are whole numbers as long as those of 64 bits hold them.
+fn whole_if_possible(number: f64) -> Value {
+    match ValueRef::Double(number).as_i64() {
+        Some(whole) => i32::try_from(whole).map_or(Value::Int64(whole), Value::Int32),
+        None => Value::Double(number),
+    }
+}
+
 /// The neighbour of a positive number in a series.
 fn in_series(digits: &[u16], number: f64, up: bool, decimal: bool) -> Value {
     let mut exponent = exponent_of(number);
-    let at = |digit: u16, exponent: i32| scaled(f64::from(digit), exponent);
     // The decades on both sides are looked at too, since a neighbour may lie in them.
     exponent += if up { -1 } else { 1 };
     for _ in 0..3 {
         let ordered: Cow<'_, [u16]> = if up { digits.into() } else { digits.iter().rev().copied().collect() };
-        let beyond = |digit: &&u16| if up { at(**digit, exponent) > number } else { at(**digit, exponent) < number };
+        let power = power_of_ten(exponent + places(digits));
+        let at = |digit: u16| f64::from(digit) / f64::from(scale(digits)) * power;
+        let beyond = |digit: &&u16| if up { at(**digit) > number } else { at(**digit) < number };
         if let Some(digit) = ordered.iter().find(beyond) {
             return match decimal {
                 true => Value::Decimal128(decimal::finite(false, u128::from(*digit), exponent)),
-                false => Value::Double(at(*digit, exponent)),
+                false => Value::Double(at(*digit)),
             };
         }
         exponent += if up { 1 } else { -1 };
@@ -77,14 +86,28 @@ fn in_series(digits: &[u16], number: f64, up: bool, decimal: bool) -> Value {
     Value::Double(number)
 }
 
+/// The longer series have numbers of three digits, the others of two: that decides how results are rounded.
+const LONG: usize = 48;
+
+const fn scale(digits: &[u16]) -> u8 {
+    if digits.len() >= LONG && digits.len() != R80_LENGTH { 1 } else { 10 }
+}
+
+const R80_LENGTH: usize = 80;
+
+const fn places(digits: &[u16]) -> i32 {
+    if scale(digits) == 10 { 1 } else { 0 }
+}
+
 /// The power of ten that brings three digits to the size of a number.
 fn exponent_of(number: f64) -> i32 {
     format!("{number:e}").split_once('e').and_then(|(_, exponent)| exponent.parse().ok()).unwrap_or(0) - 2
 }
 
-/// Three digits times a power of ten, correctly rounded.
-fn scaled(digits: f64, exponent: i32) -> f64 {
-    format!("{digits}e{exponent}").parse().unwrap_or(f64::INFINITY)
+/// A power of ten, reached in steps as MongoDB does.
+fn power_of_ten(exponent: i32) -> f64 {
+    let step: fn(f64) -> f64 = if exponent < 0 { |power| power / 10.0 } else { |power| power * 10.0 };
+    (0..exponent.abs()).fold(1.0, |power, _| step(power))
 }
 
 /// Every granularity; a series gives the first three digits of its numbers in one decade.
@@ -171,12 +194,13 @@ mod tests {
     #[test]
     fn neighbours_in_series() {
         let rows = [
-            ("R5", 10.0, (6.3, 16.0)),
+            ("R5", 10.0, (6.300000000000001, 16.0)),
             ("R5", 0.7, (0.63, 1.0)),
             ("1-2-5", 3.0, (2.0, 5.0)),
             ("1-2-5", 60.0, (50.0, 100.0)),
             ("E192", 989.0, (988.0, 1000.0)),
             ("E6", 1e9, (680_000_000.0, 1.5e9)),
+            ("E24", 3.1, (3.0, 3.3000000000000003)),
             ("POWERSOF2", 8.0, (4.0, 16.0)),
             ("POWERSOF2", 0.3, (0.25, 0.5)),
             ("R10", 0.0, (0.0, 0.0)),
