@@ -310,18 +310,19 @@ fn lead(stages: &str) -> (Lead, usize) {
 fn what_an_index_may_serve() {
     let paths =
         |lead: &Lead| lead.values.as_ref().map(|paths| paths.iter().map(|path| path.as_str().to_owned()).collect());
-    let rows: [(&str, (bool, bool, Option<u64>), Option<Vec<&str>>, usize); 9] = [
-        ("[{$match: {a: 1}}, {$sort: {b: 1}}, {$limit: 3}]", (true, true, Some(3)), None, 0),
-        ("[{$match: {a: 1}}, {$count: 'n'}]", (true, false, None), Some(vec![]), 2),
-        ("[{$group: {_id: '$a', s: {$sum: '$b.c'}}}]", (false, false, None), Some(vec!["a", "b.c"]), 1),
-        ("[{$project: {a: 1}}]", (false, false, None), Some(vec!["_id", "a"]), 1),
-        ("[{$set: {x: 1}}, {$match: {a: 1, x: 1}}]", (true, false, None), None, 2),
-        ("[{$project: {a: 1}}, {$match: {a: 1}}, {$limit: 2}]", (true, false, Some(2)), Some(vec!["_id", "a"]), 1),
-        ("[{$unwind: '$a'}, {$match: {b: 1}}]", (true, false, None), None, 1),
-        ("[{$limit: 2}, {$match: {b: 1}}]", (false, false, Some(2)), None, 1),
-        ("[{$sort: {a: 1}}, {$match: {b: 1}}, {$group: {_id: '$$ROOT'}}]", (true, true, None), None, 1),
+    type Expected = ((bool, bool, Option<u64>), Option<Vec<&'static str>>, usize);
+    let rows: [(&str, Expected); 9] = [
+        ("[{$match: {a: 1}}, {$sort: {b: 1}}, {$limit: 3}]", ((true, true, Some(3)), None, 0)),
+        ("[{$match: {a: 1}}, {$count: 'n'}]", ((true, false, None), Some(vec![]), 2)),
+        ("[{$group: {_id: '$a', s: {$sum: '$b.c'}}}]", ((false, false, None), Some(vec!["a", "b.c"]), 1)),
+        ("[{$project: {a: 1}}]", ((false, false, None), Some(vec!["_id", "a"]), 1)),
+        ("[{$set: {x: 1}}, {$match: {a: 1, x: 1}}]", ((true, false, None), None, 2)),
+        ("[{$project: {a: 1}}, {$match: {a: 1}}, {$limit: 2}]", ((true, false, Some(2)), Some(vec!["_id", "a"]), 1)),
+        ("[{$unwind: '$a'}, {$match: {b: 1}}]", ((true, false, None), None, 1)),
+        ("[{$limit: 2}, {$match: {b: 1}}]", ((false, false, Some(2)), None, 1)),
+        ("[{$sort: {a: 1}}, {$match: {b: 1}}, {$group: {_id: '$$ROOT'}}]", ((true, true, None), None, 1)),
     ];
-    for (stages, expect, values, left) in rows {
+    for (stages, (expect, values, left)) in rows {
         let (lead, rest) = lead(stages);
         assert_eq!((lead.filter.is_some(), lead.sort.is_some(), lead.limit), expect, "{stages}");
         let mut found: Option<Vec<String>> = paths(&lead);
@@ -373,8 +374,7 @@ fn every_stage_ends_with_its_deadline() {
         "[{$densify: {field: 'g', range: {step: 0.01, bounds: [0, 1000]}}}]",
         "[{$limit: 1}, {$project: {x: {$reduce: {input: {$range: [0, 100000]}, initialValue: 0, in: {$add: ['$$value', 1]}}}}}]",
     ] {
-        let mut surroundings = Surroundings::default();
-        surroundings.deadline = Deadline::after_ticks(1500);
+        let surroundings = Surroundings { deadline: Deadline::after_ticks(1500), ..Surroundings::default() };
         let source = super::VecSource { collections: vec![("c".to_owned(), many(2000))].into(), ..Default::default() };
         let fault = run(&docs(stages), &source, &surroundings.cx()).expect_err(stages);
         assert_eq!(fault.code, Code::Timeout, "{stages}");
