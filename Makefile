@@ -26,8 +26,9 @@ sdk: ## the official server and client SDKs, unmodified, against a server (ONLY=
 oracle: ## the SDK scenarios against a real MongoDB behind a thin gateway: are our expectations MongoDB's?
 	@setup/node.sh tests/sdk && tests/oracle/run.sh $(ONLY)
 
-torture: ## crashes, power cuts and faults for SECONDS (600): every acknowledged write must survive
-	@$(ready) WAFERDB_TORTURE_SECONDS=$(or $(SECONDS),600) cargo test --locked --test it crash -- --nocapture --test-threads=1
+torture: ## crashes, power cuts, faults, transactions and watchers for SECONDS (600) each: what was promised must hold
+	@$(ready) for part in crash transactions watch; do \
+	  WAFERDB_TORTURE_SECONDS=$(or $(SECONDS),600) cargo test --locked --test it $$part:: -- --nocapture --test-threads=1; done
 
 fuzz: ## each fuzz target for SECONDS (60); TARGET=name picks one
 	@$(ready) fuzz/run.sh $(or $(SECONDS),60) $(TARGET)
