@@ -1,6 +1,7 @@
 // A browser as client SDKs need it – requests, storage, a place – on top of Node, and each client SDK opened in it. The SDKs
 // are unmodified; what a page would have from signing in, a token, stands in its storage or goes with each request.
 import { createRequire } from 'node:module'
+import { openProgram } from './program.mjs'
 
 const load = createRequire(import.meta.url)
 const HOME = 'http://page.local:80/'
@@ -9,6 +10,7 @@ const HOME = 'http://page.local:80/'
 export async function openClient (name, way, { env, token }) {
   const url = process.env.WAFERDB_TEST_URL
   const host = new URL(url).host
+  if (way === 'program') return openProgram(name, { env, token })
   browser({ token, at: url })
   if (way === 'rest') {
     const app = loaded(name).init({ env, accessKey: token })

@@ -10,7 +10,7 @@ const words = process.argv.slice(2)
 const chosen = Object.keys(SDKS).filter(name => words.includes(name))
 // The stand-in of `make oracle` speaks the server SDKs' protocol only.
 const names = (chosen.length ? chosen : Object.keys(SDKS)).filter(name => !(SDKS[name].client && process.env.WAFERDB_STAND_IN))
-const allWays = ['url', 'context', 'web', 'rest', 'script']
+const allWays = ['url', 'context', 'web', 'rest', 'script', 'program']
 const ways = allWays.filter(way => words.includes(way))
 const narrowed = words.filter(word => !SDKS[word] && !allWays.includes(word))
 const columns = names.flatMap(name => SDKS[name].ways.map(way => ({ name, way })))

@@ -13,7 +13,8 @@ const SCRIPT = ['transaction:', 'creating a collection twice', 'a large document
  * family      how results and errors look: `wx` (wx-server-sdk), `node` (@cloudbase/node-sdk), `admin` (tcb-admin-node)
  * generation  1: plain JSON on the wire; 2: Extended JSON strings
  * ways        how it can be pointed at a server without changing it: `url` (`init({ serviceUrl })`) or `context` (the variable
- *             TCB_CONTEXT_CNFG, no change in the program at all); client SDKs: `web` (actions), `rest`, `script` (wx.cloud)
+ *             TCB_CONTEXT_CNFG, no change in the program at all); client SDKs: `web` (actions), `rest`, `script`
+ *             (wx.cloud on a page), `program` (wx.cloud in a mini program, through our adapter)
  * lacks       parts of the names of scenarios that it cannot run, by way
  */
 export const SDKS = {
@@ -28,7 +29,7 @@ export const SDKS = {
   'js-sdk-2': { family: 'web', client: true, generation: 1, ways: ['web'], lacks: { web: CLIENT } },
   'js-sdk-1': { family: 'web', client: true, generation: 1, ways: ['web'], lacks: { web: CLIENT } },
   'tcb-js-1': { family: 'web', client: true, generation: 1, ways: ['web'], lacks: { web: [...CLIENT, ...TCB_JS] } },
-  'wxcloud-1': { family: 'wx', client: true, generation: 1, ways: ['script'], lacks: { script: [...CLIENT, ...SCRIPT] } }
+  'wxcloud-1': { family: 'wx', client: true, generation: 1, ways: ['script', 'program'], lacks: { script: [...CLIENT, ...SCRIPT], program: [...CLIENT, ...SCRIPT] } }
 }
 
 /** Errors as programs test for them: the string code of the wire, and the number that wx-server-sdk makes of it. */
