@@ -65,6 +65,10 @@ fn prepare(served: &Served, name: &str, recording: &Recording) {
         if let Some(collection) = exchange.request.members()["collectionName"].as_str() {
             // A name with blanks around it was made up to test signatures.
             served.call("database.addCollection", serde_json::json!({"collectionName": collection.trim()}));
+            if name.ends_with("aggregate.geonear") {
+                let path = format!("/envs/env1/collections/{collection}/indexes");
+                served.own("POST", &path, r#"{"name": "loc", "key": {"loc": "2dsphere"}}"#);
+            }
         }
     }
     if name.ends_with("add.error-duplicate") {
