@@ -346,6 +346,8 @@ impl Stage {
             Stage::Documents(_) => "$documents",
             Stage::Stats(_) => "$collStats",
             Stage::GeoNear(_) => "$geoNear",
+            Stage::Densify(_) => "$densify",
+            Stage::Window(_) => "$setWindowFields",
             Stage::Out(_) => "$out",
             Stage::Merge(_) => "$merge",
         }
