@@ -350,6 +350,8 @@ impl Stage {
             Stage::Window(_) => "$setWindowFields",
             Stage::Out(_) => "$out",
             Stage::Merge(_) => "$merge",
+            Stage::Densify(_) => "$densify",
+            Stage::Window(_) => "$setWindowFields",
         }
     }
 
