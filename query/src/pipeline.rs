@@ -350,8 +350,6 @@ impl Stage {
             Stage::Window(_) => "$setWindowFields",
             Stage::Out(_) => "$out",
             Stage::Merge(_) => "$merge",
-            Stage::Densify(_) => "$densify",
-            Stage::Window(_) => "$setWindowFields",
         }
     }
 
