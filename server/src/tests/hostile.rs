@@ -125,6 +125,58 @@ fn deep_nesting_is_refused() {
     assert_eq!(served.call_with(raw)["code"], "EXCEED_REQUEST_SIZE_LIMIT");
 }
 
+/// Members of `wx.cloud`'s calls.
+const WX_MEMBERS: &[&str] = &[
+    "collection_name",
+    "data",
+    "query",
+    "query_type",
+    "order",
+    "offset",
+    "limit",
+    "projection",
+    "_id_number",
+    "stages",
+    "fileid",
+    "path",
+];
+
+#[test]
+fn odd_members_of_client_calls_blame_the_caller() {
+    let served = Served::start();
+    served.done("database.addCollection", json!({"collectionName": "c"}));
+    for row in crate::action::database::wx::CALLS {
+        for member in WX_MEMBERS {
+            for odd in ODD.iter().filter_map(|odd| serde_json::from_str::<Value>(odd).ok()) {
+                let mut asked = json!({"collection_name": "c", "query": "{}", "data": "{}"});
+                asked[*member] = odd;
+                let answer = served.wx(row.name, &format!("{ID}.{SECRET}"), &asked);
+                let message = answer["baseresponse"]["errmsg"].as_str().unwrap_or_default();
+                assert!(!message.contains("could not complete"), "{} {asked}: {answer}", row.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn odd_bodies_of_rest_calls_blame_the_caller() {
+    let served = Served::start();
+    served.done("database.addCollection", json!({"collectionName": "c"}));
+    for row in crate::action::database::rest::CALLS {
+        let (method, path) = row.name.split_once(' ').expect("method and path");
+        let path = path.replace("{collectionName}", "c").replace("{documentId}", "a").replace("{transactionId}", "t");
+        for member in ["data", "query", "multi", "upsert", "replaceMode", "pipeline", "transactionId", "collectionName"]
+        {
+            for odd in ODD.iter().filter_map(|odd| serde_json::from_str::<Value>(odd).ok()) {
+                let mut body = json!({"data": {"a": 1}, "query": {}});
+                body[member] = odd;
+                let (status, answer) = served.rest(method, &path, Some(body.clone()));
+                assert!(status < 500, "{method} {path} {body}: {status} {answer}");
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
