@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run build test sdk oracle torture fuzz bench clean-room licences docs
+.PHONY: help run build test sdk oracle example torture fuzz bench clean-room licences docs
 
 ready := . setup/env.sh &&
 binary = $${CARGO_TARGET_DIR:-target}/release/waferdb
@@ -25,6 +25,9 @@ sdk: ## the official server and client SDKs, unmodified, against a server (ONLY=
 
 oracle: ## the SDK scenarios against a real MongoDB behind a thin gateway: are our expectations MongoDB's?
 	@setup/node.sh tests/sdk && tests/oracle/run.sh $(ONLY)
+
+example: build ## 135,233 cities loaded, indexed and searched through two SDKs
+	@$(ready) WAFERDB_BIN="$$(realpath "$(binary)")" examples/cities/run.sh
 
 torture: ## crashes, power cuts, faults, transactions and watchers for SECONDS (600) each: what was promised must hold
 	@$(ready) for part in crash transactions watch; do \

@@ -177,8 +177,8 @@ fn first_steps(url: &str, env: &str, id: &str, secret: &str) -> String {
 
 Point an SDK here, without changing code:
   export TCB_CONTEXT_CNFG='{{\"URL\":\"{url}/admin\"}}' TENCENTCLOUD=true
-  export TENCENTCLOUD_SECRETID={id} TENCENTCLOUD_SECRETKEY={secret}
-  (wx-server-sdk 2 to 4, @cloudbase/node-sdk 2 and 3; then init({{ env: '{env}' }}))
+  export TENCENTCLOUD_SECRETID={id} TENCENTCLOUD_SECRETKEY={secret} TCB_ENV={env} TCB_CONTEXT_KEYS=TCB_ENV
+  (wx-server-sdk 2 to 4, @cloudbase/node-sdk 2 and 3, with the current environment or '{env}' in init)
 
 Or in code:
   wx-server-sdk         cloud.init({{ env: '{env}', secretId: '{id}', secretKey: '{secret}', serviceUrl: '{url}/admin' }})

@@ -49,7 +49,8 @@ export async function start () {
   return { env: { ...CREDENTIALS, WAFERDB_TEST_URL: url }, stop, pid: server.pid }
 }
 
-async function ready (url) {
+/** Waits until the server at `url` serves. */
+export async function ready (url) {
   const until = Date.now() + READY_WITHIN_MS
   for (;;) {
     try {
@@ -61,7 +62,8 @@ async function ready (url) {
   }
 }
 
-function freePort () {
+/** A port that nobody listens on. */
+export function freePort () {
   return new Promise((resolve, reject) => {
     const probe = createServer()
     probe.once('error', reject)
