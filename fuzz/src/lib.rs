@@ -1,9 +1,13 @@
 //! Turns a fuzzer's bytes into documents: short inputs already reach every kind of value, and a mutation of a byte changes
 //! one decision. It knows the storage crate's builders and nothing of what the targets check.
 
+use query::filter::{FIELD_OPERATORS, TOP_OPERATORS};
+use query::update::UPDATE_OPERATORS;
+use query::{Deadline, Limits, Random, Session};
 use storage::{Decimal128, Doc, DocBuilder, ValueRef};
 
-const DEPTH_MAX: usize = 4;
+/// Where documents stop growing deeper.
+pub const DEPTH_MAX: usize = 4;
 const FIELDS_MAX: u8 = 6;
 const NAMES: [&str; 8] = ["a", "b", "a.b", "_id", "", "0", "ab", "列"];
 const WHOLE: [i64; 12] =
@@ -26,11 +30,17 @@ const FRACTIONS: [f64; 12] = [
 /// Reads decisions off the front of the input; an empty input decides for the simplest.
 pub struct Grower<'a> {
     bytes: &'a [u8],
+    names: &'a [&'a str],
 }
 
 impl<'a> Grower<'a> {
     pub fn new(bytes: &'a [u8]) -> Grower<'a> {
-        Grower { bytes }
+        Grower { bytes, names: &NAMES }
+    }
+
+    /// From here on fields have these names: the words of a language.
+    pub fn speak(&mut self, names: &'a [&'a str]) {
+        self.names = names;
     }
 
     /// Is there nothing left to decide with?
@@ -75,7 +85,7 @@ impl<'a> Grower<'a> {
 
     fn fields(&mut self, builder: &mut DocBuilder, depth: usize) {
         for _ in 0..self.byte() % FIELDS_MAX {
-            let name = NAMES[usize::from(self.byte()) % NAMES.len()];
+            let name = self.names[usize::from(self.byte()) % self.names.len()];
             self.field(builder, name, depth);
         }
     }
@@ -143,5 +153,31 @@ impl<'a> Grower<'a> {
             0..100 => Decimal128::from_i64(self.whole()),
             _ => Decimal128::from_le_bytes(std::array::from_fn(|_| self.byte())),
         }
+    }
+}
+
+/// The words of filters: every operator, between the names that documents have.
+pub fn filter_words() -> Vec<&'static str> {
+    let operators = TOP_OPERATORS.iter().map(|row| row.name).chain(FIELD_OPERATORS.iter().map(|row| row.name));
+    NAMES.into_iter().chain(operators).chain(["$options", "$maxDistance", "type", "coordinates", "a.0", "a.b.c"]).collect()
+}
+
+/// The words of updates, those of the modifiers and of positional paths included.
+pub fn update_words() -> Vec<&'static str> {
+    let operators = UPDATE_OPERATORS.iter().map(|row| row.name);
+    let modifiers = ["$each", "$position", "$slice", "$sort", "and", "or", "xor", "$type"];
+    NAMES.into_iter().chain(operators).chain(modifiers).chain(["a.$", "a.$[]", "a.$[x]", "a.0.b", "x", "$gt", "$in"]).collect()
+}
+
+/// A request's surroundings that end: no input may work for ever.
+pub fn session() -> Session {
+    Session {
+        env: storage::EnvId(1),
+        caller: query::Caller::Admin,
+        transaction: None,
+        limits: Limits::default().into(),
+        now: 1_700_000_000_000,
+        deadline: Deadline::after_ticks(100_000),
+        random: Random::seeded(1),
     }
 }

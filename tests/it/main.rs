@@ -4,6 +4,7 @@
 mod command_line;
 mod crash;
 mod docs;
+mod hostile;
 mod support;
 mod transactions;
 mod watch;
