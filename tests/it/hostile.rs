@@ -83,7 +83,14 @@ fn put(client: &mut Client, case: &Case) -> Duration {
 fn call(client: &mut Client, action: &str, members: &[(&'static str, String)]) -> Answer {
     let mut all = vec![("collectionName", Text("c")), ("queryType", Text("WHERE"))];
     for (name, value) in members {
-        all.push((name, if value.starts_with('[') || ["true", "false"].contains(&value.as_str()) { Raw(value) } else { Text(value) }));
+        all.push((
+            name,
+            if value.starts_with('[') || ["true", "false"].contains(&value.as_str()) {
+                Raw(value)
+            } else {
+                Text(value)
+            },
+        ));
     }
     client.call(action, &all).expect("an answer")
 }

@@ -5,6 +5,7 @@ mod command_line;
 mod crash;
 mod docs;
 mod hostile;
+mod spec;
 mod support;
 mod transactions;
 mod watch;

@@ -6,9 +6,9 @@ use query::{
 };
 use storage::{Doc, RawDoc, Value, ValueRef};
 
-use crate::engine::Engine;
-use crate::json::{Json, quote, write};
-use crate::model::{Model, change_of};
+use super::engine::Engine;
+use super::json::{Json, quote, write};
+use super::model::{Model, change_of};
 
 /// The collection that every request is about.
 const COLLECTION: &str = "c";

@@ -85,9 +85,9 @@ impl Engine {
     /// Adds an index and waits until it is built. Kinds of index that this database lacks change no answer.
     pub fn create_index(&mut self, collection: &str, index: RawDoc<'_>) -> Result<()> {
         let unique = matches!(index.get("unique"), Some(ValueRef::Bool(true)));
-        let of_words = index.get("key").and_then(ValueRef::as_doc).unwrap_or(RawDoc::empty());
-        let of_words = of_words.iter().any(|(_, kind)| kind.as_str() == Some("text")); // no query without it
-        if self.indexing == Indexing::None && !unique && !of_words {
+        let key = index.get("key").and_then(ValueRef::as_doc).unwrap_or(RawDoc::empty());
+        let needed = key.iter().any(|(_, kind)| matches!(kind.as_str(), Some("text" | "2d" | "2dsphere"))); // no search without it
+        if self.indexing == Indexing::None && !unique && !needed {
             return Ok(());
         }
         let create = Admin::CreateIndex { collection: collection.to_owned(), index: index.to_doc() };
