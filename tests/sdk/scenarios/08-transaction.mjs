@@ -1,6 +1,8 @@
 // Transactions: all or nothing, own writes visible, conflicts retried, rollback.
 import assert from 'node:assert/strict'
 
+const NO_TURNS = 'MongoDB fails the later of two at once; that transactions wait for their turn is a promise of WaferDB'
+
 export const scenarios = {
   async 'a transfer commits as a whole' (api) {
     const name = await api.collection([{ _id: 'a', money: 10 }, { _id: 'b', money: 0 }])
@@ -72,7 +74,8 @@ export const scenarios = {
     assert.equal((await api.get(name, 'a')).n, done, 'each that was told "done" is counted once')
   },
 
-  async 'everybody gets through to a hot document' (api) {
+  async 'everybody gets through to a hot document' (api, { absent }) {
+    if (process.env.WAFERDB_STAND_IN) absent(NO_TURNS)
     const name = await api.collection([{ _id: 'a', n: 0 }])
     const increment = () => api.transaction(async transaction => {
       const { n } = await transaction.get(name, 'a')
@@ -83,7 +86,7 @@ export const scenarios = {
     assert.equal((await api.get(name, 'a')).n, 12)
   },
 
-  async 'transfers both ways between two hot accounts' (api) {
+  async 'transfers both ways between two hot accounts' (api, { absent }) {
     const name = await api.collection([{ _id: 'a', n: 100 }, { _id: 'b', n: 100 }])
     const transfer = (from, to) => api.transaction(async transaction => {
       const has = await transaction.get(name, from)
@@ -96,6 +99,7 @@ export const scenarios = {
     const done = way => outcomes.filter((outcome, at) => outcome.status === 'fulfilled' && (at % 4 === 0) === way).length
     assert.equal((await api.get(name, 'a')).n, 100 + done(true) - done(false))
     assert.equal((await api.get(name, 'b')).n, 100 - done(true) + done(false))
+    if (process.env.WAFERDB_STAND_IN) absent(NO_TURNS)
     assert.ok(done(true) + done(false) >= 6, `${outcomes.map(({ reason }) => reason?.message ?? reason?.errMsg ?? 'done')}`)
   }
 }

@@ -22,6 +22,7 @@ function watch (query) {
 
 function needs (api, { absent }) {
   if (api.name !== 'node-sdk-3') absent('only node-sdk 3 can watch')
+  if (process.env.WAFERDB_STAND_IN) throw Object.assign(new Error('the stand-in has no sockets'), { notHere: true })
   if (!globalThis.WebSocket) absent('this Node has no WebSocket')
 }
 
