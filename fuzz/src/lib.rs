@@ -174,6 +174,7 @@ pub fn session() -> Session {
     Session {
         env: storage::EnvId(1),
         caller: query::Caller::Admin,
+        key: None,
         transaction: None,
         limits: Limits::default().into(),
         now: 1_700_000_000_000,

@@ -1,4 +1,4 @@
-//! Open transactions: found by id, bound to their environment and caller, gone after their time.
+//! Open transactions: found by id, bound to their environment and credential, gone after their time.
 //!
 //! A request inside a transaction works on the transaction's snapshot and staged changes; one request at a time. An
 //! operation that fails poisons its transaction: the commit then refuses and names the reason. A transaction whose
@@ -34,6 +34,7 @@ pub(crate) struct Live {
 struct Slot {
     env: EnvId,
     caller: Caller,
+    key: Option<Arc<str>>,
     ends: i64,
     life_ms: u64,
     state: Mutex<State>,
@@ -79,6 +80,7 @@ impl Live {
         let slot = Slot {
             env: session.env,
             caller: session.caller.clone(),
+            key: session.key.clone(),
             ends: session.now.saturating_add_unsigned(life_ms),
             life_ms,
             state: Mutex::new(State::Open(Box::new(store.begin()))),
@@ -192,7 +194,7 @@ impl Live {
 
     fn slot(&self, session: &Session, id: TransactionId) -> Result<Arc<Slot>> {
         let slot = self.open.lock().get(&id).cloned();
-        let own = slot.filter(|slot| slot.env == session.env && slot.caller == session.caller);
+        let own = slot.filter(|slot| slot.is_of(session));
         let slot = own.ok_or_else(|| missing(session.limits.transaction_life_ms))?;
         if session.now >= slot.ends {
             let mut state = slot.state.lock();
@@ -201,6 +203,13 @@ impl Live {
             }
         }
         Ok(slot)
+    }
+}
+
+impl Slot {
+    /// Does it belong to whoever asks? One key pair of an environment does not reach into the work of another.
+    fn is_of(&self, session: &Session) -> bool {
+        self.env == session.env && self.caller == session.caller && self.key == session.key
     }
 }
 

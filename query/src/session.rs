@@ -19,6 +19,9 @@ pub struct Session {
     pub env: EnvId,
     /// Who asks.
     pub caller: Caller,
+    /// The key pair that the caller came with, by its id, where the request opens a transaction or belongs to one: a
+    /// transaction is its key pair's.
+    pub key: Option<Arc<str>>,
     /// The open transaction that the request belongs to.
     pub transaction: Option<TransactionId>,
     /// What this caller may use.

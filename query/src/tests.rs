@@ -26,6 +26,7 @@ fn session(env: EnvId) -> Session {
     Session {
         env,
         caller: Caller::Admin,
+        key: None,
         transaction: None,
         limits: Arc::new(limits),
         now: 1_700_000_000_000,
@@ -509,6 +510,8 @@ fn transactions_end_by_conflict_failure_time_and_belong_to_their_caller() {
     let (_, id) = begin(&db, &session);
     let foreign = Session { caller: Caller::Guest, ..session.clone() };
     assert_eq!(code(commit(&foreign, id)), Some(crate::Code::TransactionMissing));
+    let other = Session { key: Some("AKIDother".into()), ..session.clone() };
+    assert_eq!(code(commit(&other, id)), Some(crate::Code::TransactionMissing), "another key pair");
     let elsewhere = Session { env: EnvId(99), ..session.clone() };
     assert_eq!(code(commit(&elsewhere, id)), Some(crate::Code::TransactionMissing));
     assert_eq!(find_ids(&db, &session, doc! {"a": 2}), [1]);

@@ -9,6 +9,7 @@ pub mod database;
 pub mod storage;
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use query::{Caller, Code, Command, Error, Reply, Result, Session};
 
@@ -127,6 +128,9 @@ impl<'c> Call<'c> {
     pub async fn carry_out(mut self, row: &ActionRow) -> Result<Vec<u8>> {
         if row.joins {
             self.session.transaction = database::transaction::named(self.members)?;
+        }
+        if self.session.transaction.is_some() || !row.joins {
+            self.session.key = self.key.map(Arc::from);
         }
         if !row.gate.admits(&self.session.caller) {
             return Err(Error::new(Code::PermissionDenied, format!("{} is for key pairs only", row.name)));

@@ -97,6 +97,7 @@ impl App {
         Session {
             env,
             caller,
+            key: None,
             transaction: None,
             now: self.now_ms(),
             deadline,

@@ -10,6 +10,7 @@ pub mod hub;
 pub mod interest;
 mod marks;
 pub mod query_id;
+pub mod questions;
 pub mod socket;
 pub mod stream;
 pub mod talk;

@@ -19,6 +19,12 @@ pub struct ServerState {
     pub environments: usize,
     /// Bytes of documents in the cache.
     pub cached_bytes: u64,
+    /// Sockets that are open.
+    pub sockets: usize,
+    /// Watches that are followed.
+    pub watches: usize,
+    /// Bytes of their events that wait or may be repeated.
+    pub watch_bytes: u64,
 }
 
 /// An environment with its counts.
@@ -71,6 +77,9 @@ pub fn state(app: &App) -> ServerState {
         halted: store.is_halted(),
         environments: store.view().catalog().envs().len(),
         cached_bytes: store.cached_bytes(),
+        sockets: app.realtime.sockets(),
+        watches: app.realtime.hub.watches(),
+        watch_bytes: app.realtime.hub.bytes(),
     }
 }
 

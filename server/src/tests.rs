@@ -6,6 +6,7 @@ mod replay;
 mod rest;
 mod sdk;
 mod transport;
+mod watch;
 mod web;
 mod wx;
 

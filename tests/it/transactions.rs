@@ -13,7 +13,12 @@ use crate::support::server::{Server, credentials};
 use serde_json::Value;
 use std::time::Duration;
 
-/// How long a part of the long form goes on; the short form ends by counts.
+/// Is this the long form? Histories have the sizes of the promises then, 200,000 transactions in all.
+fn is_long() -> bool {
+    std::env::var_os("WAFERDB_TORTURE_SECONDS").is_some()
+}
+
+/// How long a part of the long form goes on that ends by the clock.
 fn long_form() -> Option<Duration> {
     const PARTS: u32 = 8;
     let seconds = std::env::var("WAFERDB_TORTURE_SECONDS").ok()?.parse().ok()?;

@@ -18,7 +18,8 @@ use tokio::sync::watch;
 
 use super::feed::{Feed, INIT_ID, Listener, RING_BYTES_MAX, RING_KEEP_MS, Text};
 use super::interest::Interest;
-use super::query_id::{Key, QueryId};
+use super::query_id::{Key, QueryId, Question, TOLD_BYTES_MAX};
+use super::questions::{self, Digest, Questions};
 use super::talk::Again;
 use super::ticket::Credential;
 use super::{frames, is_still_valid, marks};
@@ -48,6 +49,7 @@ pub struct Hub {
     followers: AtomicUsize,
     news: watch::Sender<u64>,
     numbers: AtomicU64,
+    questions: Questions,
     /// Bytes of rendered events in all feeds.
     total: Arc<AtomicU64>,
     bytes_max: u64,
@@ -68,6 +70,8 @@ struct Followed {
     credential: Credential,
     feed: Arc<Feed>,
     key: Key,
+    /// Its question, where that is kept.
+    kept: Option<Digest>,
     /// A window that missed commits begins anew.
     behind: bool,
     /// Since when nobody reads it.
@@ -119,6 +123,7 @@ impl Hub {
             followers: AtomicUsize::new(0),
             news: watch::Sender::new(0),
             numbers: AtomicU64::new(1),
+            questions: Questions::default(),
             total: Arc::default(),
             bytes_max,
         }
@@ -131,11 +136,11 @@ impl Hub {
     pub fn begin(&self, app: &Arc<App>, asker: Asker, spec: WatchSpec) -> Result<(Arc<Feed>, Vec<String>)> {
         let session = app.session(asker.env, asker.credential.caller());
         let (watch, docs) = app.db.watch(&session, spec)?;
-        let key = chance::bytes()?;
-        let query_id = QueryId::text(key, watch.at(), watch.spec());
-        let feed = Arc::new(Feed::new(self.number(), query_id, INIT_ID, watch.at()));
+        let question = self.question(app, asker.env, watch.spec())?;
+        let id = QueryId { key: chance::bytes()?, base: watch.at(), question };
+        let feed = Arc::new(Feed::new(self.number(), id.text(), INIT_ID, watch.at()));
         feed.attach(INIT_ID, asker.listener);
-        self.add(app, &session, Followed::new(watch, asker.credential, feed.clone(), key))?;
+        self.add(app, &session, Followed::new(watch, asker.credential, feed.clone(), &id))?;
         Ok((feed, docs.iter().map(frames::first).collect()))
     }
 
@@ -151,13 +156,13 @@ impl Hub {
         if let Some(feed) = self.resume(&session, &asker, &id, again)? {
             return Ok(Rebuilt { feed, after: again.event_id });
         }
-        let spec = id.spec(&again.collection).ok_or_else(unknown)?;
+        let spec = self.asked(app, asker.env, &id, &again.collection)?.ok_or_else(unknown)?;
         let (watch, feed) = match self.recount(app, &session, &id, &spec, again)? {
             Some(counted) => counted,
             None => self.anew(app, &session, spec, again)?,
         };
         feed.attach(again.event_id, asker.listener);
-        self.add(app, &session, Followed::new(watch, asker.credential, feed.clone(), id.key))?;
+        self.add(app, &session, Followed::new(watch, asker.credential, feed.clone(), &id))?;
         Ok(Rebuilt { feed, after: again.event_id })
     }
 
@@ -187,6 +192,25 @@ impl Hub {
     pub fn leave_marks(&self, app: &App) {
         let mut state = self.state.lock();
         state.leave_marks(app);
+    }
+
+    /// How the name of a watch says what it asks.
+    fn question(&self, app: &App, env: EnvId, spec: &WatchSpec) -> Result<Question> {
+        let question = questions::written(spec);
+        if question.len() <= TOLD_BYTES_MAX {
+            return Ok(Question::Told(question.into()));
+        }
+        Ok(self.questions.keep(app, env, &question)?.map_or(Question::Untold, Question::Kept))
+    }
+
+    /// What a watch asks, if its name tells.
+    fn asked(&self, app: &App, env: EnvId, id: &QueryId, collection: &str) -> Result<Option<WatchSpec>> {
+        let question = match &id.question {
+            Question::Told(question) => Some(question.clone()),
+            Question::Kept(digest) => self.questions.find(app, env, digest)?,
+            Question::Untold => None,
+        };
+        Ok(question.and_then(|question| questions::read(&question, collection)))
     }
 
     /// The feed that is there, for its owner.
@@ -440,6 +464,14 @@ impl Hub {
             state.marked_ms = now; // those of the last server are still wanted
         } else if now - state.marked_ms > MARK_EVERY_MS {
             state.leave_marks(app);
+            self.forget_questions(app, state);
+        }
+    }
+
+    fn forget_questions(&self, app: &App, state: &State) {
+        let used = state.watches.values().filter_map(|followed| Some((followed.watch.place().0, followed.kept?)));
+        if let Err(error) = self.questions.forget_unused(app, &used.collect()) {
+            tracing::warn!(%error, "kept questions of watches could not be looked through");
         }
     }
 
@@ -510,8 +542,8 @@ impl State {
 }
 
 impl Followed {
-    fn new(watch: Watch, credential: Credential, feed: Arc<Feed>, key: Key) -> Followed {
-        Followed { watch, credential, feed, key, behind: false, detached_ms: None }
+    fn new(watch: Watch, credential: Credential, feed: Arc<Feed>, id: &QueryId) -> Followed {
+        Followed { watch, credential, feed, key: id.key, kept: id.kept(), behind: false, detached_ms: None }
     }
 }
 

@@ -90,6 +90,28 @@ fn transactions_speak_in_texts() {
 }
 
 #[test]
+fn a_transaction_belongs_to_its_key_pair() {
+    let served = Served::start();
+    served.app.tenants.add_key("env1", "AKIDother", SECRET, "", 0).expect("a key");
+    let other = format!("AKIDother.{SECRET}");
+    served.web("database.addCollection", &admin(), json!({"collectionName": "c"}));
+    let begun = served.web("database.startTransaction", &admin(), json!({}));
+    let within =
+        json!({"transactionId": begun["transactionId"], "collectionName": "c", "data": "{\"n\":1}", "_id": "a"});
+    for (token, code) in
+        [(other.as_str(), json!("DATABASE_TRANSACTION_FAIL")), ("", json!("DATABASE_TRANSACTION_FAIL"))]
+    {
+        for action in ["database.insertDocInTransaction", "database.getInTransaction", "database.commitTransaction"] {
+            assert_eq!(served.web(action, token, within.clone())["code"], code, "{action}");
+        }
+        // Nothing of somebody else's is ended either, though it is no error to want to.
+        served.web("database.abortTransaction", token, within.clone());
+    }
+    assert_eq!(served.web("database.insertDocInTransaction", &admin(), within.clone())["inserted"], "1");
+    assert!(served.web("database.commitTransaction", &admin(), within).get("code").is_none());
+}
+
+#[test]
 fn senders_are_told_apart() {
     let served = Served::start();
     served.done("database.addCollection", json!({"collectionName": "c"}));

@@ -46,6 +46,7 @@ impl Engine {
         let session = Session {
             env: EnvId(0),
             caller: Caller::Admin,
+            key: None,
             transaction: None,
             limits: Arc::new(limits),
             now,

@@ -101,6 +101,13 @@ impl Server {
         kibibytes.unwrap_or(0) << 10
     }
 
+    /// What it tells about itself.
+    pub fn state(&self) -> serde_json::Value {
+        let answer = get(&self.address, "/waferdb/v1/server").expect("an answer");
+        let body = answer.split_once("\r\n\r\n").expect("a body").1;
+        serde_json::from_str(body).expect("JSON")
+    }
+
     /// What it printed so far.
     pub fn printed(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
@@ -148,13 +155,17 @@ impl Drop for Server {
 }
 
 fn is_healthy(address: &str) -> bool {
-    let Ok(mut stream) = TcpStream::connect(address) else { return false };
-    let _ = stream.set_read_timeout(Some(Duration::from_secs(2)));
-    let request = format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    get(address, "/healthz").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+}
+
+fn get(address: &str, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+    let head = format!("Host: {address}\r\nAuthorization: Bearer {ADMIN_TOKEN}\r\nConnection: close");
+    stream.write_all(format!("GET {path} HTTP/1.1\r\n{head}\r\n\r\n").as_bytes())?;
     let mut answer = String::new();
-    stream.write_all(request.as_bytes()).is_ok()
-        && stream.read_to_string(&mut answer).is_ok()
-        && answer.starts_with("HTTP/1.1 200")
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
 }
 
 /// Checks a folder that no server has open: format, checksums, index against documents.

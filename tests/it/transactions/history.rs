@@ -1,12 +1,16 @@
-//! Histories of transactions that read lists and append to them, judged after the fact.
+//! Histories of transactions that read lists and append to them, or read registers and overwrite them, judged after the
+//! fact.
 //!
 //! Each appended number is unique, so a list that somebody read tells which appends it saw and in which order. From
 //! this follow edges between transactions: *ww* (appended before), *wr* (read what the other appended) and *rw* (read
 //! a list to which the other appended next). Snapshot isolation allows cycles with two *rw* edges in a row (write
 //! skew: counted and printed) and no others, and nothing may be seen of a transaction that was refused, of half of
 //! one, or too late.
+//!
+//! A register is read before it is overwritten, so each value tells which one it replaced: a register's values are a
+//! list again ([`unrolled`]), and values that replaced the same one are a lost update.
 
-use super::{Caller, Fault, long_form, prepare};
+use super::{Caller, Fault, is_long, prepare};
 use crate::support::random::Random;
 use crate::support::server::{self, Server};
 use parking_lot::Mutex;
@@ -14,11 +18,28 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 const CLIENTS: u64 = 8;
-const LISTS: u64 = 5;
+/// How many are fought over at a time; after so many commits everybody moves on to the next ones, so that they stay short.
+const AT_A_TIME: u64 = 5;
+const MOVE_ON_AFTER: u64 = 400;
+
+/// What the transactions of a history work on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    Lists,
+    Registers,
+}
+
+/// One history to be made.
+#[derive(Clone, Copy, Debug)]
+struct Plan {
+    shape: Shape,
+    commits: u64,
+    kills: u64,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Step {
@@ -50,117 +71,199 @@ fn histories_show_snapshots_and_nothing_else() {
     let seed = Random::seed();
     println!("histories: WAFERDB_SEED={seed}");
     let mut random = Random::new(seed);
-    let scratch = tempfile::tempdir().expect("a scratch folder");
-    for kills in [0, 2] {
-        let folder = scratch.path().join(format!("kills{kills}"));
-        let history = run(&folder, kills, &mut random);
+    let (commits, kills) = if is_long() { (50_000, 10) } else { (600, 2) };
+    for (number, (shape, kills)) in
+        [(Shape::Lists, 0), (Shape::Lists, kills), (Shape::Registers, 0), (Shape::Registers, kills)]
+            .into_iter()
+            .enumerate()
+    {
+        let scratch = tempfile::tempdir().expect("a scratch folder");
+        let folder = scratch.path().join(format!("history{number}"));
+        let history = run(&folder, Plan { shape, commits, kills }, &mut random);
         let count = |end| history.iter().filter(|record| record.end == end).count();
-        let report = judge(&history).unwrap_or_else(|fault| panic!("{kills} kills: {fault}"));
+        let history = if shape == Shape::Registers { unrolled(&history) } else { Ok(history.clone()) };
+        let report = history.and_then(|history| judge(&history));
+        let report = report.unwrap_or_else(|fault| panic!("{shape:?}, {kills} kills: {fault}"));
         println!(
-            "histories: {kills} kills, {} committed, {} refused, {} unknown, {report} in write skew",
+            "histories: {shape:?}, {kills} kills: {} committed, {} refused, {} unknown; 0 G0, G1, G-single, lost updates; \
+             {report} in write skew",
             count(End::Committed),
             count(End::Refused),
             count(End::Unknown)
         );
-        assert!(count(End::Committed) > 50, "too few went through to tell anything");
     }
 }
 
-fn run(folder: &Path, kills: u32, random: &mut Random) -> Vec<Record> {
+fn run(folder: &Path, plan: Plan, random: &mut Random) -> Vec<Record> {
     let mut server = Server::start(folder, &[]).expect("it starts");
-    let lists: Vec<Value> = (0..LISTS).map(|list| json!({"_id": format!("l{list}"), "list": []})).collect();
-    prepare(&server, "lists", &lists);
+    // Clients in the middle of a transaction go a little further.
+    let count = AT_A_TIME * (plan.commits / MOVE_ON_AFTER + 2);
+    let docs: Vec<Value> = (0..count).map(|number| json!({"_id": name(number), "list": [], "value": 0})).collect();
+    prepare(&server, "shared", &docs);
     let address = Arc::new(Mutex::new(server.address.clone()));
-    let running = Arc::new(AtomicBool::new(true));
+    let committed = Arc::new(AtomicU64::new(0));
     let clients: Vec<_> = (0..CLIENTS)
-        .map(|client| {
-            let (address, running, random) = (address.clone(), running.clone(), random.split());
-            std::thread::spawn(move || work(client, &address, &running, random))
+        .map(|number| {
+            let (address, committed, random) = (address.clone(), committed.clone(), random.split());
+            let client = Client { plan, caller: Caller::new(&address.lock()), random, next: number << 32 };
+            std::thread::spawn(move || client.work(&address, &committed))
         })
         .collect();
-    let part = long_form().unwrap_or(Duration::from_millis(1800)) / (kills + 1);
-    for _ in 0..kills {
-        std::thread::sleep(part);
+    for kill in 1..=plan.kills {
+        while committed.load(Ordering::SeqCst) < plan.commits * kill / (plan.kills + 1) {
+            std::thread::sleep(Duration::from_millis(2));
+        }
         server.kill();
         server = Server::start(folder, &[]).expect("it starts again");
         *address.lock() = server.address.clone();
     }
-    std::thread::sleep(part);
-    running.store(false, Ordering::SeqCst);
     let mut history: Vec<Record> =
         clients.into_iter().flat_map(|client| client.join().expect("a client's thread")).collect();
-    history.push(last_read(&server));
+    history.push(last_read(&server, plan.shape, count));
     history
 }
 
+fn name(number: u64) -> String {
+    format!("x{number}")
+}
+
 /// One transaction that reads everything, after all others.
-fn last_read(server: &Server) -> Record {
+fn last_read(server: &Server, shape: Shape, count: u64) -> Record {
     let began = Instant::now();
     let mut caller = Caller::new(&server.address);
-    let read = |list| {
-        let id = format!("l{list}");
-        let doc = caller.get(None, "lists", &id).expect("an answer").expect("a list");
-        Step::Read(id, numbers(&doc))
+    let read = |number| {
+        let doc = caller.get(None, "shared", &name(number)).expect("an answer").expect("there");
+        Step::Read(name(number), numbers(&doc, shape))
     };
-    let steps = (0..LISTS).map(read).collect();
+    let steps = (0..count).map(read).collect();
     Record { steps, end: End::Committed, began, ended: Instant::now() }
 }
 
-fn work(client: u64, address: &Mutex<String>, running: &AtomicBool, mut random: Random) -> Vec<Record> {
-    let mut records = Vec::new();
-    let mut next = client << 32;
-    let mut reached = address.lock().clone();
-    let mut caller = Caller::new(&reached);
-    while running.load(Ordering::SeqCst) {
-        if reached != *address.lock() {
-            reached.clone_from(&address.lock());
-            caller = Caller::new(&reached);
-        }
-        let began = Instant::now();
-        let mut steps = Vec::new();
-        let end = attempt(&mut caller, &mut random, &mut next, &mut steps);
-        if end == End::Unknown {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        records.push(Record { steps, end, began, ended: Instant::now() });
-    }
-    records
+/// One of those who fight.
+struct Client {
+    plan: Plan,
+    caller: Caller,
+    random: Random,
+    /// The last number that it wrote.
+    next: u64,
 }
 
-fn attempt(caller: &mut Caller, random: &mut Random, next: &mut u64, steps: &mut Vec<Step>) -> End {
-    let ended = |fault| if fault == Fault::Unknown { End::Unknown } else { End::Refused };
-    let open = match caller.begin() {
-        Ok(open) => open,
-        // Nothing was asked for yet.
-        Err(_) => {
+impl Client {
+    fn work(mut self, address: &Mutex<String>, committed: &AtomicU64) -> Vec<Record> {
+        let mut records = Vec::new();
+        let mut reached = address.lock().clone();
+        loop {
+            let so_far = committed.load(Ordering::SeqCst);
+            if self.plan.commits <= so_far {
+                return records;
+            }
+            if reached != *address.lock() {
+                reached.clone_from(&address.lock());
+                self.caller = Caller::new(&reached);
+            }
+            let began = Instant::now();
+            let mut steps = Vec::new();
+            let end = self.attempt(so_far / MOVE_ON_AFTER * AT_A_TIME, &mut steps);
+            match end {
+                End::Committed => drop(committed.fetch_add(1, Ordering::SeqCst)),
+                End::Refused => {}
+                End::Unknown => std::thread::sleep(Duration::from_millis(20)),
+            }
+            records.push(Record { steps, end, began, ended: Instant::now() });
+        }
+    }
+
+    /// One transaction over some of the names from `first` on. Where it ends before its commit was asked for, nothing of
+    /// it can have been committed.
+    fn attempt(&mut self, first: u64, steps: &mut Vec<Step>) -> End {
+        let Ok(open) = self.caller.begin() else {
             std::thread::sleep(Duration::from_millis(20));
             return End::Refused;
-        }
-    };
-    for _ in 0..=random.below(4) {
-        let list = format!("l{}", random.below(LISTS));
-        let outcome = if random.chance(50) {
-            let read = caller.get(Some(&open), "lists", &list);
-            read.map(|doc| steps.push(Step::Read(list, numbers(&doc.expect("a list")))))
-        } else {
-            *next += 1;
-            steps.push(Step::Append(list.clone(), *next));
-            caller.change(Some(&open), "lists", &list, &json!({"$push": {"list": *next}}))
         };
-        if outcome.is_err() {
-            // Nothing can have been committed: the commit was never asked for.
+        for _ in 0..=self.random.below(4) {
+            let name = name(first + self.random.below(AT_A_TIME));
+            let writes = self.random.chance(50);
+            let knows = steps
+                .iter()
+                .any(|step| matches!(step, Step::Append(other, _) | Step::Read(other, _) if *other == name));
+            if !writes || (self.plan.shape == Shape::Registers && !knows) {
+                let Ok(doc) = self.caller.get(Some(&open), "shared", &name) else { return End::Refused };
+                steps.push(Step::Read(name.clone(), numbers(&doc.expect("there"), self.plan.shape)));
+            }
+            if writes {
+                self.next += 1;
+                let change = match self.plan.shape {
+                    Shape::Lists => json!({"$push": {"list": self.next}}),
+                    Shape::Registers => json!({"$set": {"value": self.next}}),
+                };
+                steps.push(Step::Append(name.clone(), self.next));
+                if self.caller.change(Some(&open), "shared", &name, &change).is_err() {
+                    return End::Refused;
+                }
+            }
+        }
+        if self.random.chance(5) {
+            let _ = self.caller.abort(&open); // either way nothing of it may ever be seen
             return End::Refused;
         }
+        match self.caller.commit(&open) {
+            Ok(()) => End::Committed,
+            Err(Fault::Refused(_)) => End::Refused,
+            Err(Fault::Unknown) => End::Unknown,
+        }
     }
-    if random.chance(5) {
-        let _ = caller.abort(&open); // either way nothing of it may ever be seen
-        return End::Refused;
-    }
-    caller.commit(&open).map_or_else(ended, |()| End::Committed)
 }
 
-fn numbers(doc: &Value) -> Vec<u64> {
-    doc["list"].as_array().expect("a list").iter().map(|number| number.as_u64().expect("a number")).collect()
+/// The list, or the register's value as a list of one.
+fn numbers(doc: &Value, shape: Shape) -> Vec<u64> {
+    let number = |number: &Value| number.as_u64().expect("a number");
+    match shape {
+        Shape::Lists => doc["list"].as_array().expect("a list").iter().map(number).collect(),
+        Shape::Registers => Some(number(&doc["value"])).filter(|value| *value > 0).into_iter().collect(),
+    }
+}
+
+/// A history of registers as one of lists: a value stands for all that were overwritten before it, and itself.
+fn unrolled(history: &[Record]) -> Result<Vec<Record>, String> {
+    // What each value replaced.
+    let mut replaced: HashMap<u64, Option<u64>> = HashMap::new();
+    for record in history {
+        let mut seen: HashMap<&str, Option<u64>> = HashMap::new();
+        for step in &record.steps {
+            match step {
+                Step::Read(name, read) => drop(seen.insert(name, read.last().copied())),
+                Step::Append(name, value) => {
+                    replaced.insert(*value, seen.insert(name, Some(*value)).unwrap_or_default());
+                }
+            }
+        }
+    }
+    let chain = |last: Option<u64>| {
+        let steps = std::iter::successors(last, |value| replaced.get(value).copied().flatten());
+        let mut values: Vec<u64> = steps.take(replaced.len() + 1).collect();
+        values.reverse();
+        values
+    };
+    let unroll = |step: &Step| match step {
+        Step::Read(name, read) => Step::Read(name.clone(), chain(read.last().copied())),
+        Step::Append(..) => step.clone(),
+    };
+    let unrolled: Vec<Record> = history
+        .iter()
+        .map(|record| Record { steps: record.steps.iter().map(unroll).collect(), ..record.clone() })
+        .collect();
+    let mut replacers: HashMap<(Option<u64>, &str), u64> = HashMap::new();
+    for record in unrolled.iter().filter(|record| record.end == End::Committed) {
+        let written: BTreeMap<&str, u64> = appends(record).collect();
+        for name in written.into_keys() {
+            let first = appends(record).find(|(other, _)| *other == name).map_or(0, |(_, value)| value);
+            let before = replaced.get(&first).copied().flatten();
+            if let Some(other) = replacers.insert((before, name), first) {
+                return Err(format!("{other} and {first} both replaced {before:?} in {name} (lost update)"));
+            }
+        }
+    }
+    Ok(unrolled)
 }
 
 /// What a history shows that it must not; else how many transactions were in write skew.
@@ -478,4 +581,27 @@ fn faults_are_recognised() {
     let unknown =
         [record(0, End::Unknown, &[append("x", 1), append("y", 2)]), done(&[read("x", &[1]), read("y", &[])])];
     assert!(judge(&unknown).is_err(), "half of a transaction");
+}
+
+/// What registers show is recognised too.
+#[test]
+fn faults_of_registers_are_recognised() {
+    use Step::{Append, Read};
+    let read = |value: Option<u64>| Read("x".into(), value.into_iter().collect());
+    let write = |value| Append("x".into(), value);
+    let start = Instant::now();
+    let done = |steps: &[Step]| Record { steps: steps.to_vec(), end: End::Committed, began: start, ended: start };
+    let judged = |history: &[Record]| unrolled(history).and_then(|history| judge(&history));
+    let first = done(&[read(None), write(1)]);
+    let sound = [first.clone(), done(&[read(Some(1)), write(2), write(3)]), done(&[read(Some(3))])];
+    assert_eq!(judged(&sound), Ok(0));
+    let both = [first.clone(), done(&[read(None), write(2)]), done(&[read(Some(2))])];
+    assert!(judged(&both).is_err_and(|fault| fault.contains("lost update")));
+    let lost = [first.clone(), done(&[read(Some(1)), write(2)]), done(&[read(Some(1))])];
+    assert!(judged(&lost).is_err_and(|fault| fault.contains("lost update")));
+    let half =
+        [first.clone(), done(&[read(Some(1)), write(2), write(3)]), done(&[read(Some(2))]), done(&[read(Some(3))])];
+    assert!(judged(&half).is_err_and(|fault| fault.contains("G1b")));
+    let refused = Record { end: End::Refused, ..done(&[read(Some(1)), write(2)]) };
+    assert!(judged(&[first, refused, done(&[read(Some(2))])]).is_err_and(|fault| fault.contains("G1a")));
 }

@@ -162,26 +162,38 @@ fn refusals_name_their_reason() {
 }
 
 #[test]
-fn a_slow_reader_is_told_and_others_go_on() {
+fn slow_readers_are_told_cost_a_mebibyte_at_most_and_others_go_on() {
+    const SLOW: u64 = 4;
     let Some((_scratch, server)) = scene("slow") else { return };
     let mut client = client(&server);
     make(&mut client, "c");
-    let mut slow = Watcher::new(&credentials(), json!({"collName": "c", "query": "{}"}));
-    slow.connect(&server.address).expect("begins");
+    let mut slow: Vec<Watcher> = (0..SLOW)
+        .map(|_| {
+            let mut slow = Watcher::new(&credentials(), json!({"collName": "c", "query": "{}"}));
+            slow.connect(&server.address).expect("begins");
+            slow
+        })
+        .collect();
     let mut quick = Watcher::new(&credentials(), json!({"collName": "c", "query": "{}"}));
     quick.connect(&server.address).expect("begins");
-    // More than the kernel's buffers and the ring hold together.
+    // More than the kernel's buffers and the feeds hold together.
     let text = "x".repeat(200_000);
-    let mut seen = 0;
+    let (mut seen, mut most) = (0, 0);
     for number in 0..100 {
         insert(&mut client, "c", &[json!({"_id": format!("d{number}"), "text": text})]);
         seen += quick.next(Duration::from_millis(20)).expect("goes on").len();
+        most = most.max(server.state()["watchBytes"].as_u64().expect("a number"));
     }
     while seen < 100 {
         seen += next(&mut quick).len();
     }
-    assert_eq!(ended(&mut slow, SOON)["code"], "SERVER_TIMEOUT");
-    assert!(slow.current < 100, "it was not told after everything had come");
+    println!("slow: the events of {SLOW} slow readers and a quick one took {most} bytes at most");
+    assert!(200_000 < most && most <= (SLOW + 1) << 20, "{most} bytes");
+    for slow in &mut slow {
+        assert_eq!(ended(slow, SOON)["code"], "SERVER_TIMEOUT");
+        assert!(slow.current < 100, "it was not told after everything had come");
+    }
+    assert_eq!(server.state()["watches"], 1, "nobody follows those who are over");
 }
 
 #[test]
@@ -206,6 +218,30 @@ fn a_stopping_server_says_goodbye_and_watches_go_on_exactly() {
     }
     assert_eq!(watcher.resets, 0);
     assert_eq!(seen.last().map(String::as_str), Some("add/enqueue c"));
+}
+
+#[test]
+fn a_long_question_goes_on_after_a_kill() {
+    let Some((scratch, server)) = scene("long") else { return };
+    make(&mut client(&server), "c");
+    let ids: Vec<String> = (0..1000).map(|number| format!("document-number-{number}")).collect();
+    let query = json!({"_id": {"$in": ids}}).to_string();
+    assert!(query.len() > 16 << 10);
+    let mut watcher = Watcher::new(&credentials(), json!({"collName": "c", "query": query}));
+    watcher.connect(&server.address).expect("begins");
+    insert(&mut client(&server), "c", &[json!({"_id": "document-number-1"})]);
+    assert_eq!(said(&next(&mut watcher)), ["add/enqueue document-number-1"]);
+    insert(&mut client(&server), "c", &[json!({"_id": "document-number-2"})]);
+    server.kill();
+    let server = restart(&scratch.path().join("long"));
+    insert(&mut client(&server), "c", &[json!({"_id": "document-number-3"}), json!({"_id": "foreign"})]);
+    watcher.cut();
+    let mut seen = said(&watcher.connect(&server.address).expect("goes on"));
+    while watcher.docs.len() < 3 {
+        seen.extend(said(&next(&mut watcher)));
+    }
+    assert_eq!(watcher.resets, 0);
+    assert_eq!(seen.last().map(String::as_str), Some("add/enqueue document-number-3"));
 }
 
 fn restart(folder: &Path) -> Server {
