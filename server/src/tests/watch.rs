@@ -21,6 +21,7 @@ fn long_questions_are_kept_while_wanted_and_within_bounds() {
         NOW.set(NOW.get() + minutes * 60_000);
         let used: HashSet<_> = used.iter().map(|digest| (env, *digest)).collect();
         questions.forget_unused(app, &used).expect("looked through");
+        app.db.store().settle().expect("visible");
     };
     review(&questions, 1, &[small]);
     review(&questions, 29, &[small]);
