@@ -5,7 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use storage::{
-    ArrayBuilder, Collection, Doc, DocBuilder, FieldOrder, IndexField, IndexState, Path, Ticket, ValueRef, View,
+    ArrayBuilder, Collection, Doc, DocBuilder, FieldOrder, IndexField, IndexState, Path, RawDoc, Ticket, Value,
+    ValueRef, View,
 };
 
 use crate::asked::{Asked, SYSTEM, collection, order};
@@ -13,12 +14,13 @@ use crate::command::{Aggregate, Change as Edit, Insert, Reply, Update};
 use crate::cx::Cx;
 use crate::db::{Attempt, Db, Durable, Place, Started, done, written};
 use crate::error::{Code, Error, Result};
-use crate::exec::{Examined, Fetch, Row, sorted};
+use crate::exec::{Examined, Fetch, Row, index_key, sorted};
 use crate::filter::{Filter, Pred};
+use crate::found::Found;
 use crate::insert::Names;
 use crate::live::Ground;
 use crate::pipeline::{BATCH, Change, Feed, Item, Lead, Nearness, Operator, Pipeline, Source};
-use crate::plan::{Plan, Rank, RowsWanted, Wanted, choose, explain};
+use crate::plan::{Access, Plan, Rank, RowsWanted, Wanted, choose, explain};
 use crate::rules::{Action, grant};
 use crate::session::Session;
 use crate::sort::{Meta, Sort};
@@ -41,7 +43,8 @@ impl Db {
                 "$out and $merge cannot be used in a transaction; read first, then write with insert or update";
             return Err(Error::mongo(NOT_IN_TRANSACTION, message));
         }
-        let reach = Reach::new(self, ground, session, ask.collection.as_deref());
+        let mut reach = Reach::new(self, ground, session, ask.collection.as_deref());
+        reach.shows_index_keys = pipeline.shows_index_keys();
         let Some(name) = ask.collection.as_deref().filter(|_| !pipeline.brings_documents()) else {
             let rows = reach.flow(&pipeline, Box::new(Feed::of_docs(Vec::new())), &cx)?;
             return reach.answer(rows);
@@ -76,12 +79,14 @@ struct Reach<'r> {
     view: View,
     /// The collection that is read first.
     name: Option<&'r str>,
+    /// Does somebody ask by which key of an index a document was found?
+    shows_index_keys: bool,
     durable: RefCell<Durable>,
 }
 
 impl<'r> Reach<'r> {
     fn new(db: &'r Db, ground: &'r Ground<'r>, session: &'r Session, name: Option<&'r str>) -> Reach<'r> {
-        Reach { db, ground, session, view: ground.view(), name, durable: RefCell::default() }
+        Reach { db, ground, session, view: ground.view(), name, shows_index_keys: false, durable: RefCell::default() }
     }
 
     /// Everything that flows out at the end, within what an answer may hold.
@@ -134,7 +139,7 @@ impl<'r> Reach<'r> {
             collation: cx.collation,
             need: lead.limit.map(|limit| limit.saturating_add(lead.skip)),
             hint: None,
-            avoid_scan: self.db.avoid_scans,
+            avoid_scan: self.db.avoid_scans || self.shows_index_keys,
             rows: lead.values.as_deref().map_or(RowsWanted::Documents, RowsWanted::Values),
         };
         let plan = choose(view, &coll, &grant(self.session, Action::Read, wanted)?.ask())?;
@@ -401,7 +406,8 @@ impl Road {
             Some(sort) if !in_order => Some(walk.sorted(sort, lead, cx)?.into_iter()),
             _ => None,
         };
-        Ok(Box::new(Walked { walk, ahead, near, skip: lead.skip, left: lead.limit, examined: Rc::default() }))
+        let (skip, left, examined) = (lead.skip, lead.limit, Rc::default());
+        Ok(Box::new(Walked { walk, ahead, near, skip, left, shows_index_keys: reach.shows_index_keys, examined }))
     }
 }
 
@@ -420,6 +426,7 @@ struct Walked {
     near: Option<(Path, Nearness)>,
     skip: u64,
     left: Option<u64>,
+    shows_index_keys: bool,
     examined: Rc<Cell<Examined>>,
 }
 
@@ -430,9 +437,20 @@ impl Walked {
         let found = match &self.near {
             Some((path, near)) => near.found(path, doc.raw()),
             None if filter.text().is_some() => filter.found(doc.raw(), &[Meta::TextScore], cx)?,
-            None => None,
+            None => self.index_key(doc.raw(), cx)?.map(|key| Found { index_key: Some(key), ..Found::default() }),
         };
         Ok(Item { doc, found: found.map(Arc::new) })
+    }
+
+    /// The key by which the document was found, where somebody asks and there is one.
+    fn index_key(&self, doc: RawDoc<'_>, cx: &Cx<'_>) -> Result<Option<Value>> {
+        let road = self.walk.borrow_owner();
+        match &road.plan.access {
+            Access::Entries(entries) if self.shows_index_keys => {
+                Ok(Some(Value::Document(index_key(&entries.index, &road.filter, doc, cx)?)))
+            }
+            _ => Ok(None),
+        }
     }
 
     fn next_row(&mut self, cx: &Cx<'_>) -> Result<Option<Row>> {

@@ -5,11 +5,13 @@
 
 mod assemble;
 mod fetch;
+mod index_key;
 mod rings;
 mod text;
 mod top;
 
 pub use fetch::{Fetch, Row};
+pub use index_key::index_key;
 pub use top::sorted;
 
 /// What carrying out a plan took.

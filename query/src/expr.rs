@@ -22,6 +22,7 @@ mod compare;
 mod computed;
 mod convert;
 mod date;
+mod hashed;
 mod object;
 mod operand;
 mod path;
@@ -51,6 +52,7 @@ pub use computed::Computed;
 pub(crate) use computed::truth;
 pub use date::FORMAT_CODES;
 pub(crate) use date::{Unit, Zone, date_plus};
+pub(crate) use hashed::hash;
 pub use path::FieldPath;
 pub(crate) use read::{Late, Reading, check_field_name};
 pub(crate) use real::Real;
@@ -187,6 +189,13 @@ impl Expr {
         reads
     }
 
+    /// Does chance decide its value?
+    pub(crate) fn draws_lots(&self) -> bool {
+        let mut drawn = self.as_call().is_some_and(|(name, _)| name == "$rand");
+        self.parts(&mut |part| drawn |= part.draws_lots());
+        drawn
+    }
+
     /// Calls `found` with every field path that the expression reads, and with `None` where it reads the whole document.
     pub fn fields(&self, found: &mut dyn FnMut(Option<&FieldPath>)) {
         match &self.0 {
@@ -269,7 +278,7 @@ pub(crate) fn bounded(bytes: usize) -> Result<()> {
     Err(Error::mongo(crate::error::number::OBJECT_TOO_LARGE, message).with_code(crate::error::Code::TooLarge))
 }
 
-/// Refuses a computed value that is nested deeper than a document may be.
+/// Refuses a computed value that is nested deeper than an answer may be.
 pub(crate) fn storable(value: ValueRef<'_>) -> Result<()> {
     // Each level takes eight bytes at least, so short values need no look.
     const SHORT: usize = 8 * 100;

@@ -15,6 +15,8 @@ pub struct Found {
     pub point: Option<Value>,
     /// Where the words of `$text` stand.
     pub highlights: Option<Value>,
+    /// The key of the index by which the document was found.
+    pub index_key: Option<Value>,
 }
 
 impl Found {
@@ -25,6 +27,7 @@ impl Found {
             Meta::GeoDistance => self.distance.map(ValueRef::Double),
             Meta::GeoPoint => self.point.as_ref().map(Value::as_ref),
             Meta::Highlights => self.highlights.as_ref().map(Value::as_ref),
+            Meta::IndexKey => self.index_key.as_ref().map(Value::as_ref),
             Meta::RandomValue => None,
         }
     }

@@ -70,8 +70,8 @@ limits! {
     pipeline_stages_max: 1000,
     /// Memory of one sort, group or other blocking stage, in bytes.
     stage_bytes_max: 100 * 1024 * 1024,
-    /// Newest MongoDB release whose operators are accepted, major times ten plus minor: 60 is 6.0.
-    language_release_max: 60,
+    /// Newest MongoDB release whose operators are accepted, major times ten plus minor: 70 is 7.0.
+    language_release_max: 70,
     /// Most new elements that one update may add to an array by writing beyond its end.
     array_fill_max: 1_500_000,
     /// Most collections in the environment.

@@ -221,6 +221,13 @@ impl Pipeline {
         names
     }
 
+    /// Does it show by which key of an index documents were found?
+    pub fn shows_index_keys(&self) -> bool {
+        let mut shown = false;
+        self.stages.iter().for_each(|stage| stage.metas(&mut |meta| shown |= meta == Meta::IndexKey));
+        shown
+    }
+
     /// How many stages there are, after reading: some written ones are several here.
     pub fn len(&self) -> usize {
         self.stages.len()

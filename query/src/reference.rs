@@ -17,8 +17,8 @@ pub const MADE_FROM_CODE: &str = "<!-- Made from the tables in the code by `make
 pub fn operators_page() -> String {
     let mut page = format!(
         "# Operators\n\n{MADE_FROM_CODE}\n\nWaferDB speaks MongoDB's query language with MongoDB's meaning. The column \
-         *since* names the MongoDB release that brought an operator; those of releases after 6.0 answer only where the \
-         environment's limit `language_release_max` is raised.\n"
+         *since* names the MongoDB release that brought an operator; an \
+         environment whose limit `language_release_max` is lower refuses it as MongoDB of that release does.\n"
     );
     let helped = |name: &str, help: &str| vec![code(name), help.to_owned()];
     section(&mut page, "In a filter, in place of a field", &["operator", "meaning"], {

@@ -51,6 +51,8 @@ pub enum Meta {
     GeoPoint,
     /// Where the words of `$text` stand.
     Highlights,
+    /// The key of the index by which the document was found.
+    IndexKey,
 }
 
 /// Most fields of a sort order.
@@ -203,6 +205,7 @@ impl Meta {
             Meta::GeoDistance => "geoNearDistance",
             Meta::GeoPoint => "geoNearPoint",
             Meta::Highlights => "searchHighlights",
+            Meta::IndexKey => "indexKey",
         }
     }
 

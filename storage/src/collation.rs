@@ -115,12 +115,17 @@ impl fmt::Debug for Collation {
     }
 }
 
+/// Languages with no order of letters of their own: they follow Unicode's.
+const PLAIN_ORDERS: [&str; 12] = ["de", "en", "fr", "ga", "id", "it", "lb", "ms", "nl", "pt", "sw", "zu"];
+
 /// ICU's old locale form (`zh@collation=stroke`, `fr_CA`) in the form that the tables are found by.
 fn bcp47(spec: &CollationSpec) -> String {
     let (base, keyword) = spec.locale.split_once("@collation=").unwrap_or((&spec.locale, ""));
     let mut tag = base.replace('_', "-");
-    if spec.backwards && (tag == "fr" || tag.starts_with("fr-")) {
-        tag = "fr-CA".to_owned(); // the only tables that compare accents from the end
+    let language = tag.split('-').next().unwrap_or_default();
+    if keyword.is_empty() && PLAIN_ORDERS.contains(&language) {
+        // The only tables that compare accents from the end are Canadian French, which has no other rule of its own.
+        tag = if spec.backwards { "fr-CA" } else { "en" }.to_owned();
     }
     let short = match keyword {
         "phonebook" => "phonebk",
@@ -154,6 +159,29 @@ mod tests {
         assert_eq!(of(|spec| spec.case_first = CaseFirst::Upper).compare("a", "A"), Ordering::Greater);
         assert_eq!(of(|spec| spec.numeric_ordering = true).compare("10", "9"), Ordering::Greater);
         assert_eq!(of(|spec| spec.shifted = true).compare("a-b", "ab"), Ordering::Equal);
+    }
+
+    #[test]
+    fn accents_from_the_end() {
+        let words = |locale: &str, backwards: Option<bool>| {
+            let mut spec = CollationSpec::of_locale(locale);
+            spec.backwards = backwards.unwrap_or(spec.backwards);
+            let collation = Collation::new(spec).expect("a known locale");
+            let mut words = ["cote", "coté", "côte", "côté"];
+            words.sort_by(|a, b| collation.compare(a, b));
+            words
+        };
+        let (forward, backward) = (["cote", "coté", "côte", "côté"], ["cote", "côte", "coté", "côté"]);
+        for (locale, backwards, expect) in [
+            ("fr_CA", None, backward),
+            ("fr_CA", Some(false), forward),
+            ("fr", None, forward),
+            ("fr", Some(true), backward),
+            ("en", Some(true), backward),
+            ("de", Some(true), backward),
+        ] {
+            assert_eq!(words(locale, backwards), expect, "{locale} {backwards:?}");
+        }
     }
 
     #[test]

@@ -10,8 +10,13 @@ use crate::sort::Meta;
 
 pub(super) const OPS: &[Op] = &[
     Op::new("$function", Shape::Own(refuse), nothing, "refused: it would run JavaScript").since(44).impure(),
-    Op::new("$meta", Shape::Own(read_meta), meta, "what a search found out: textScore, geoNearDistance, geoNearPoint")
-        .impure(),
+    Op::new(
+        "$meta",
+        Shape::Own(read_meta),
+        meta,
+        "what a search found out: textScore, geoNearDistance, geoNearPoint, indexKey",
+    )
+    .impure(),
     Op::new("$rand", Shape::Own(read_rand), rand, "a number by chance, from 0 to below 1").since(44).impure(),
 ];
 
@@ -44,15 +49,8 @@ fn rand<'a>(_: &'a Call, env: &Env<'a>) -> Result<Computed<'a>> {
 }
 
 /// Kinds that MongoDB knows and that never exist here.
-const UNFILLED: [&str; 7] = [
-    "searchScore",
-    "searchScoreDetails",
-    "indexKey",
-    "recordId",
-    "sortKey",
-    "timeseriesBucketMinTime",
-    "timeseriesBucketMaxTime",
-];
+const UNFILLED: [&str; 6] =
+    ["searchScore", "searchScoreDetails", "recordId", "sortKey", "timeseriesBucketMinTime", "timeseriesBucketMaxTime"];
 
 fn read_meta(op: &'static Op, value: ValueRef<'_>, reading: &Reading<'_>) -> Result<Expr> {
     let name = value.as_str().ok_or_else(|| Error::mongo(17307, "$meta takes a string"))?;
@@ -73,6 +71,7 @@ fn kind_of(name: &str) -> Option<Meta> {
         "geoNearPoint" => Meta::GeoPoint,
         "randVal" => Meta::RandomValue,
         "searchHighlights" => Meta::Highlights,
+        "indexKey" => Meta::IndexKey,
         _ => return None,
     })
 }

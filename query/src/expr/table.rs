@@ -2,8 +2,8 @@
 
 use super::call::Op;
 use super::{
-    accumulate, arith, array, bits, boolean, compare, convert, date, object, regex, select, set, string, surroundings,
-    trig, variable,
+    accumulate, arith, array, bits, boolean, compare, convert, date, hashed, object, regex, select, set, string,
+    surroundings, trig, variable,
 };
 
 /// What the docs tell of an operator.
@@ -26,6 +26,7 @@ const FAMILIES: &[&[Op]] = &[
     compare::OPS,
     convert::OPS,
     date::OPS,
+    hashed::OPS,
     surroundings::OPS,
     object::OPS,
     regex::OPS,

@@ -15,8 +15,7 @@ pub(crate) struct Surroundings {
 
 impl Default for Surroundings {
     fn default() -> Surroundings {
-        let limits = Limits { language_release_max: 70, ..Limits::default() };
-        Surroundings { limits, deadline: Deadline::never(), random: Random::seeded(1) }
+        Surroundings { limits: Limits::default(), deadline: Deadline::never(), random: Random::seeded(1) }
     }
 }
 

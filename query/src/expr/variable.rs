@@ -201,7 +201,11 @@ fn check_growth(value: &Computed<'_>) -> Result<()> {
     }
 }
 
-/// Refuses nesting deeper than a document may have.
+/// Deepest nesting of what an expression gives. It may leave in an answer, where MongoDB allows this much, though no
+/// collection takes it.
+const DEPTH_MAX: usize = 200;
+
+/// Refuses nesting deeper than an answer may have.
 pub(crate) fn check_depth(doc: RawDoc<'_>) -> Result<()> {
     let mut open = vec![doc.elements()];
     while let Some(elements) = open.last_mut() {
@@ -216,8 +220,8 @@ pub(crate) fn check_depth(doc: RawDoc<'_>) -> Result<()> {
                 open.pop();
             }
         }
-        if open.len() > storage::limits::DOC_DEPTH_MAX {
-            return Err(Error::mongo(OVERFLOW, "a computed value is nested deeper than a document may be"));
+        if open.len() > DEPTH_MAX {
+            return Err(Error::mongo(OVERFLOW, "a computed value is nested deeper than an answer may be"));
         }
     }
     Ok(())

@@ -77,10 +77,7 @@ impl BucketAuto {
         Box::new(Blocking::new(move |cx: &Cx<'_>| {
             let mut sorter = Sorter::new("$bucketAuto");
             each(&mut *input, cx, |item| {
-                let value = self.by.eval(item.doc.raw(), cx)?;
-                self.check(value.as_ref())?;
-                let mut bytes = Vec::new();
-                key::encode(value.or_null(), Direction::Ascending, cx.collation, &mut bytes);
+                let bytes = self.sort_key(&item, &cx.with_found(item.found.as_deref()))?;
                 sorter.push(bytes, item, cx)
             })?;
             let total = sorter.len();
@@ -136,10 +133,20 @@ impl BucketAuto {
         Ok(buckets)
     }
 
+    /// The bytes of the value that a document is put into a bucket by.
+    fn sort_key(&self, item: &Item, cx: &Cx<'_>) -> Result<Vec<u8>> {
+        let value = self.by.eval(item.doc.raw(), cx)?;
+        self.check(value.as_ref())?;
+        let mut bytes = Vec::new();
+        key::encode(value.or_null(), Direction::Ascending, cx.collation, &mut bytes);
+        Ok(bytes)
+    }
+
     /// The next document with the value that it is put into a bucket by.
     fn next_row(&self, rows: &mut Rows<'_>, cx: &Cx<'_>) -> Result<Row> {
         let Some(item) = rows.next(cx)? else { return Ok(None) };
-        let value = self.by.eval(item.doc.raw(), cx)?.into_value().unwrap_or(Value::Null);
+        let value =
+            self.by.eval(item.doc.raw(), &cx.with_found(item.found.as_deref()))?.into_value().unwrap_or(Value::Null);
         Ok(Some((value, item.doc)))
     }
 

@@ -137,7 +137,7 @@ impl Group {
         let mut input = input;
         Box::new(Blocking::new(move |cx: &Cx<'_>| {
             let mut table = Table::new(self, 0);
-            each(&mut *input, cx, |item| table.add(&item.doc, cx))?;
+            each(&mut *input, cx, |item| table.add(&item.doc, &cx.with_found(item.found.as_deref())))?;
             Ok(Box::new(Groups { table, rest: Vec::new() }) as Box<dyn Operator + 'a>)
         }))
     }

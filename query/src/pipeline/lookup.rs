@@ -244,7 +244,7 @@ impl Joined<'_> {
             cx.tick()?;
             let mut found = table.matches(&values, cx)?;
             if let Some(inner) = &self.lookup.inner {
-                let variables = inner.bound(item.doc.raw(), cx)?;
+                let variables = inner.bound(item.doc.raw(), &cx.with_found(item.found.as_deref()))?;
                 found = inner_rows(inner, found, self.source, &cx.with_variables(&variables))?;
             }
             out.push(self.lookup.with_found(item, &found)?);
@@ -257,7 +257,7 @@ impl Joined<'_> {
         if let Some(cached) = &self.cached {
             return Ok(cached.clone());
         }
-        let variables = inner.bound(item.doc.raw(), cx)?;
+        let variables = inner.bound(item.doc.raw(), &cx.with_found(item.found.as_deref()))?;
         let cx = cx.with_variables(&variables);
         let input: Box<dyn Operator + '_> = match &self.lookup.from {
             Some(from) if !inner.pipeline.brings_documents() => self.source.open(from, &inner.lead, &cx)?,

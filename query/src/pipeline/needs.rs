@@ -5,7 +5,7 @@ use storage::Path;
 use super::Stage;
 use crate::expr::accumulate::Accumulator;
 use crate::expr::{Expr, FieldPath};
-use crate::sort::{Sort, SortBy};
+use crate::sort::{Meta, Sort, SortBy};
 
 /// The paths that are read so far.
 #[derive(Debug, Default)]
@@ -36,6 +36,7 @@ impl Needs {
 
     pub fn expr(&mut self, expr: &Expr) {
         expr.fields(&mut |field| self.path_or_all(field.map(FieldPath::as_path)));
+        expr.metas(&mut |meta| self.all |= meta == Meta::IndexKey);
     }
 
     pub fn accumulators(&mut self, fields: &[(Box<str>, Accumulator)]) {

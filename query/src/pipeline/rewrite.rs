@@ -32,6 +32,9 @@ fn raise_filter(stages: &mut Vec<Stage>, place: usize) {
             return;
         }
         stage.filter = joined(first);
+        if let Stage::Union(union) = passed {
+            union.add_filter(&stage.filter);
+        }
         stages.swap(before, place);
         if !rest.is_empty() {
             stages.insert(place + 1, Stage::Match(Match { filter: joined(rest) }));
@@ -71,6 +74,7 @@ impl Stage {
             Stage::Unwind(stage) => &|name| stage.keeps(name),
             Stage::Lookup(stage) => &|name| stage.sets() != name,
             Stage::GraphLookup(stage) => &|name| stage.sets() != name,
+            Stage::Union(_) => &|_| true,
             _ => return false,
         };
         let mut same = !draws_lots(condition);
@@ -83,7 +87,8 @@ impl Stage {
 fn draws_lots(condition: &Filter) -> bool {
     match condition {
         Filter::And(members) | Filter::Or(members) | Filter::Nor(members) => members.iter().any(draws_lots),
-        Filter::Sample(_) | Filter::Expr(_) => true,
+        Filter::Sample(_) => true,
+        Filter::Expr(expr) => expr.draws_lots(),
         _ => false,
     }
 }

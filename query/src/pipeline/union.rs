@@ -2,6 +2,7 @@
 
 use storage::ValueRef;
 
+use super::matching::Match;
 use super::operator::{Feed, Item, Operator};
 use super::source::{Lead, Source};
 use super::{Pipeline, Stage};
@@ -9,6 +10,7 @@ use crate::cx::Cx;
 use crate::error::number::{FAILED_TO_PARSE, TYPE_MISMATCH};
 use crate::error::{Error, Result};
 use crate::expr::Reading;
+use crate::filter::Filter;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Union {
@@ -83,6 +85,17 @@ impl Union {
             _ => Box::new(Feed::of_docs(Vec::new())),
         };
         self.pipeline.build(input, source, cx)
+    }
+
+    /// Lets only documents of the other collection through that meet a filter.
+    pub fn add_filter(&mut self, filter: &Filter) {
+        let Lead { sort, skip, limit, near, .. } = &self.lead;
+        let whole = sort.is_none() && *skip == 0 && limit.is_none() && near.is_none();
+        if whole && self.pipeline.is_empty() {
+            self.lead.filter = Some(self.lead.filter.take().unwrap_or_else(Filter::all).and(filter.clone()));
+        } else {
+            self.pipeline.stages.push(Stage::Match(Match { filter: filter.clone() }));
+        }
     }
 
     pub fn collections<'a>(&'a self, names: &mut Vec<&'a str>) {

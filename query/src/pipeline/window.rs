@@ -90,12 +90,17 @@ impl Window {
         }))
     }
 
+    /// Refuses a document whose partition is an array; only when it is its turn, so that earlier faults come first.
+    fn check_partition(&self, item: &Item, cx: &Cx<'_>) -> Result<()> {
+        let Some(partition) = &self.partition else { return Ok(()) };
+        check_partition(partition.eval(item.doc.raw(), cx)?.as_ref())
+    }
+
     /// The bytes of the value that a document is partitioned by.
     fn partition_of(&self, item: &Item, cx: &Cx<'_>) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         if let Some(partition) = &self.partition {
             let value = partition.eval(item.doc.raw(), cx)?;
-            check_partition(value.as_ref())?;
             key::encode(value.or_null(), Direction::Ascending, cx.collation, &mut bytes);
         }
         Ok(bytes)
@@ -130,6 +135,7 @@ impl Windowed<'_> {
             None => self.keyed(cx)?,
         };
         let Some((key, item)) = first else { return Ok(false) };
+        self.window.check_partition(&item, cx)?;
         let mut memory = Memory::of("$setWindowFields");
         let mut items = Vec::new();
         let mut item = Some(item);

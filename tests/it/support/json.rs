@@ -20,7 +20,11 @@ pub enum Json {
 impl Json {
     /// Reads JSON text.
     pub fn parse(text: &str) -> Result<Json, String> {
-        serde_json::from_str(text).map_err(|error| error.to_string())
+        let mut reader = serde_json::Deserializer::from_str(text);
+        reader.disable_recursion_limit(); // documents may be nested deeper than its own limit
+        let json = Json::deserialize(&mut reader).map_err(|error| error.to_string())?;
+        reader.end().map_err(|error| error.to_string())?;
+        Ok(json)
     }
 
     /// The member of this name.
