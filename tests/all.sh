@@ -25,6 +25,7 @@ check tests cargo test --workspace --locked
 check sdk tests/sdk/check.sh
 check readme tests/readme/check.sh
 check oracle tests/oracle/check.sh
+check differential tests/differential/check.sh
 check bench-tools benches/check.sh
 check fuzz-tools fuzz/check.sh
 

@@ -48,8 +48,41 @@ pub fn operators_page() -> String {
     section(&mut page, "Accumulators of `$group` and its like", &["operator", "since", "value"], {
         accumulators().map(|row| dated(row.name, row.since, row.help))
     });
+    section(&mut page, "Where it differs from MongoDB 6.0", &["where", "how"], {
+        DEVIATIONS.iter().map(|(place, how)| vec![(*place).to_owned(), (*how).to_owned()])
+    });
     page
 }
+
+/// What differs from MongoDB on purpose, or because MongoDB itself leaves it open.
+const DEVIATIONS: &[(&str, &str)] = &[
+    ("`$where`, `$function`, `$accumulator`", "refused: they would run JavaScript"),
+    ("`$lookup`, `$unionWith`, `$out`, `$merge`", "reach collections of the same environment only"),
+    ("`$collStats`", "`latencyStats` and `queryExecStats` are not kept"),
+    ("`$changeStream`", "no stage; changes are watched, or read as a stream of the server"),
+    ("`$meta`", "`sortKey`, `recordId` and those of Atlas Search are missing; `searchHighlights` is an addition"),
+    ("`$match` behind `$unionWith`", "goes into both sides, so that indexes serve both"),
+    ("a field that is removed, then set again by a later stage", "comes last; MongoDB keeps its old place"),
+    ("fields of `$setWindowFields`", "in the order in which they are written; MongoDB's order is by chance"),
+    (
+        "MinKey and MaxKey behind `$group`, `$sortByCount` and `$lookup`",
+        "stay what they are; MongoDB 6.0 gives a malformed document in some results",
+    ),
+    (
+        "several faults in one request",
+        "the number raised is that of the first one met, which depends on the order in which stages and operands run",
+    ),
+    (
+        "faults of expressions inside of a leading `$group`",
+        "have the same numbers as everywhere; MongoDB's second engine has others (4848401 for 2, 5073201 for 28651, …)",
+    ),
+    ("sets and groups", "come in the order in which they were met first; MongoDB's order is by chance"),
+    (
+        "`backwards` of a collation",
+        "works for languages in Unicode's own order (English, French, German, Italian and their like), else it is ignored",
+    ),
+    ("hashed indexes", "serve ranges too, as they keep the values"),
+];
 
 /// Adds a heading and a table below it.
 pub fn section(page: &mut String, title: &str, heads: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {

@@ -272,7 +272,7 @@ mod tests {
     #[test]
     fn growth_is_bounded() {
         check(&[
-            ("{$reduce: {input: {$range: [0, 200]}, initialValue: {}, in: {a: '$$value'}}}", "15"),
+            ("{$reduce: {input: {$range: [0, 300]}, initialValue: {}, in: {a: '$$value'}}}", "15"),
             (
                 "{$reduce: {input: {$range: [0, 64]}, initialValue: [1], in: {$concatArrays: ['$$value', '$$value']}}}",
                 "10334",
