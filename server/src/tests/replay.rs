@@ -68,6 +68,9 @@ fn prepare(served: &Served, name: &str, recording: &Recording) {
             if name.ends_with("aggregate.geonear") {
                 let path = format!("/envs/env1/collections/{collection}/indexes");
                 served.own("POST", &path, r#"{"name": "loc", "key": {"loc": "2dsphere"}}"#);
+                while served.own("GET", &path, "").1.to_string().contains("building") {
+                    std::thread::yield_now();
+                }
             }
         }
     }
