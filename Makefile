@@ -30,7 +30,8 @@ example: build ## 135,233 cities loaded, indexed and searched through two SDKs
 	@$(ready) WAFERDB_BIN="$$(realpath "$(binary)")" examples/cities/run.sh
 
 torture: ## crashes, power cuts and faults for SECONDS (600) each, 200,000 transactions, 100,000 watched changes, kills in between
-	@$(ready) for part in crash transactions watch; do \
+	@$(ready) WAFERDB_TORTURE_SECONDS=$(or $(SECONDS),600) cargo test --locked -p storage --lib schedules:: -- --nocapture && \
+	  for part in crash transactions watch; do \
 	  WAFERDB_TORTURE_SECONDS=$(or $(SECONDS),600) cargo test --locked --test it $$part:: -- --nocapture --test-threads=1; done
 
 fuzz: ## each fuzz target for SECONDS (60); TARGET=name picks one

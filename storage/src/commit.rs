@@ -9,13 +9,10 @@
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
-use parking_lot::{Condvar, Mutex, RwLock};
 
 use crate::cache::DocCache;
 use crate::catalog::{Catalog, Collection};
@@ -25,6 +22,7 @@ use crate::engine::{Batch, Durability, Engine, Kv, Snapshot};
 use crate::error::{Error, Result};
 use crate::key::{self, CollId, Rid, Seq, Space};
 use crate::stats::{self, Tally};
+use crate::sync::{self, AtomicBool, AtomicU64, Condvar, JoinHandle, Mutex, Ordering, RwLock};
 use crate::witness::Witness;
 
 /// Bytes that may wait for the disk before writers have to wait as well.
@@ -50,6 +48,8 @@ pub(crate) struct Submission {
     pub(crate) batch: Batch,
     /// Keys of unique entries that later writers must see before they are published: removed or held by a rid.
     pub(crate) unique: Vec<(Vec<u8>, Option<Rid>)>,
+    /// How many groups had been undone when its preparation began; `None` where nothing was read for it.
+    pub(crate) undone: Option<u64>,
 }
 
 /// What happens to one document.
@@ -91,6 +91,8 @@ struct Shared {
     halted: AtomicBool,
     witness: Option<Mutex<Witness>>,
     unsynced: AtomicBool,
+    /// How many groups the engine had no room for. What was prepared on top of one must be prepared again.
+    undone: AtomicU64,
     followers: Followers,
 }
 
@@ -174,15 +176,14 @@ impl Pipeline {
             halted: AtomicBool::new(false),
             witness: start.witness.map(Mutex::new),
             unsynced: AtomicBool::new(false),
+            undone: AtomicU64::new(0),
             followers: Followers::default(),
         });
-        let thread = std::thread::Builder::new()
-            .name("commit".to_owned())
-            .spawn({
-                let shared = shared.clone();
-                move || shared.run()
-            })
-            .map_err(|error| Error::Io(error.to_string()))?;
+        let thread = sync::spawn("commit", {
+            let shared = shared.clone();
+            move || shared.run()
+        });
+        let thread = thread.map_err(|error| Error::Io(error.to_string()))?;
         Ok(Pipeline { shared, thread: Mutex::new(Some(thread)) })
     }
 
@@ -215,10 +216,16 @@ impl Pipeline {
         self.shared.waiting.lock().unique.get(key).map(|overlaid| overlaid.now)
     }
 
+    /// How many groups have been undone; ask before reading what a commit is prepared from.
+    pub(crate) fn undone(&self) -> u64 {
+        self.shared.undone.load(Ordering::SeqCst)
+    }
+
     /// Fixes the place of a commit in the order of all commits.
     ///
     /// # Errors
-    /// `Conflict` where a collection changed its indexes since the commit was prepared; `Halted`, `Closed`.
+    /// `Conflict` where a collection changed its indexes since the commit was prepared, or a group was undone that it
+    /// may build on; `Halted`, `Closed`.
     pub(crate) fn submit(&self, submission: Submission) -> Result<Ticket> {
         self.shared.submit(submission, None)
     }
@@ -320,7 +327,8 @@ impl Shared {
         if waiting.closing {
             return Err(Error::Closed);
         }
-        if submission.docs.iter().any(|write| write.coll.is_superseded()) {
+        let built_on_sand = submission.undone.is_some_and(|undone| undone != self.undone.load(Ordering::SeqCst));
+        if built_on_sand || submission.docs.iter().any(|write| write.coll.is_superseded()) {
             return Err(Error::Conflict);
         }
         let seq = Seq(waiting.next_seq);
@@ -447,6 +455,7 @@ impl Shared {
         let mut waiting = self.waiting.lock();
         let published = self.published.read().clone();
         let dependants = std::mem::take(&mut waiting.group);
+        self.undone.fetch_add(1, Ordering::SeqCst);
         waiting.docs.clear();
         waiting.unique.clear();
         waiting.next_seq = published.seq.0 + 1;

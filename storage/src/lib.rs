@@ -24,8 +24,11 @@ mod locks;
 mod number;
 mod order;
 mod path;
+#[cfg(test)]
+mod schedules;
 mod stats;
 mod store;
+mod sync;
 #[cfg(test)]
 mod tests;
 pub mod text;

@@ -6,9 +6,8 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use parking_lot::{Mutex, MutexGuard};
-
 use crate::key::Rid;
+use crate::sync::{Mutex, MutexGuard};
 
 const STRIPES: usize = 1024;
 

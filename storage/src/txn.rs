@@ -144,7 +144,7 @@ impl Txn {
         }
         loop {
             let _locks = self.store.inner.locks.docs(self.staged.keys().map(|(_, rid)| *rid));
-            let mut prepared = Prepared::default();
+            let mut prepared = self.store.prepare();
             for ((_, rid), staged) in &self.staged {
                 let coll = self.store.current(&staged.coll)?;
                 let newest = self.store.newest(&coll, *rid)?.map(|(seq, _)| seq);
@@ -155,7 +155,7 @@ impl Txn {
                 prepared.document(&coll, *rid, before, staged.after.as_ref(), staged.replaced)?;
             }
             match self.store.commit(prepared) {
-                // The documents are locked and unchanged: only an index that came or went meanwhile can be meant.
+                // The documents are locked and unchanged: an index came or went meanwhile, or a waiting group was undone.
                 Err(Error::Conflict) => {}
                 outcome => return outcome.map(Some),
             }

@@ -51,6 +51,8 @@ pub(crate) struct Prepared {
     added: Vec<Entry>,
     claims: Vec<Claim>,
     multikey: Vec<(Arc<Collection>, IndexId, u32)>,
+    /// How many groups had been undone when the preparation began.
+    undone: Option<u64>,
     /// Further changes of the same commit.
     pub(crate) batch: Batch,
 }
@@ -77,7 +79,7 @@ impl Store {
         let rid = self.inner.pipeline.next_rid();
         loop {
             let coll = self.current(coll)?;
-            let mut prepared = Prepared::default();
+            let mut prepared = self.prepare();
             prepared.document(&coll, rid, None, Some(doc), false)?;
             match self.commit(prepared) {
                 Err(Error::Conflict) => {}
@@ -100,6 +102,7 @@ impl Store {
         loop {
             let coll = self.current(coll)?;
             let _lock = self.inner.locks.docs(std::iter::once(rid));
+            let mut prepared = self.prepare();
             let Some((_, before)) = self.newest(&coll, rid)? else { return Ok(None) };
             let (after, replaced) = match edit(&before)? {
                 Edit::Keep => return Ok(None),
@@ -107,7 +110,6 @@ impl Store {
                 Edit::Replace(doc) => (Some(doc), true),
                 Edit::Remove => (None, false),
             };
-            let mut prepared = Prepared::default();
             prepared.document(&coll, rid, Some(&before), after.as_ref(), replaced)?;
             match self.commit(prepared) {
                 Err(Error::Conflict) => {}
@@ -148,23 +150,34 @@ impl Store {
         rids: &[Rid],
         note: impl Fn(u32, &mut Batch),
     ) -> Result<(u32, Ticket)> {
-        let _locks = self.inner.locks.docs(rids.iter().copied());
-        let mut prepared = Prepared::default();
-        let mut multikey = 0;
-        for rid in rids {
-            let Some((_, doc)) = self.newest(coll, *rid)? else { continue };
-            let set = index::entries(coll.env, index, doc.raw(), *rid)?;
-            multikey |= set.multikey;
-            prepared.add(index, *rid, set.entries);
+        loop {
+            let _locks = self.inner.locks.docs(rids.iter().copied());
+            let mut prepared = self.prepare();
+            let mut multikey = 0;
+            for rid in rids {
+                let Some((_, doc)) = self.newest(coll, *rid)? else { continue };
+                let set = index::entries(coll.env, index, doc.raw(), *rid)?;
+                multikey |= set.multikey;
+                prepared.add(index, *rid, set.entries);
+            }
+            note(multikey, &mut prepared.batch);
+            match self.commit(prepared) {
+                Err(Error::Conflict) => {}
+                outcome => return outcome.map(|ticket| (multikey, ticket)),
+            }
         }
-        note(multikey, &mut prepared.batch);
-        self.commit(prepared).map(|ticket| (multikey, ticket))
+    }
+
+    /// Begins the preparation of a commit. What is read for it from now on may be a waiting commit that the disk has no
+    /// room for in the end: then the preparation is refused, and made again from what is there.
+    pub(crate) fn prepare(&self) -> Prepared {
+        Prepared { undone: Some(self.inner.pipeline.undone()), ..Prepared::default() }
     }
 
     /// Checks unique keys and hands the commit in.
     ///
     /// # Errors
-    /// `Conflict`: prepare it again, the collection's indexes changed. `Duplicate`, `Halted`, `Closed`.
+    /// `Conflict`: prepare it again, the collection's indexes changed or a group was undone. `Duplicate`, `Halted`, `Closed`.
     pub(crate) fn commit(&self, prepared: Prepared) -> Result<Ticket> {
         if !prepared.multikey.is_empty() {
             for (coll, index, bits) in &prepared.multikey {
@@ -221,7 +234,8 @@ impl Prepared {
 
     /// Removals first: a key that one document gives up may be taken by another in the same commit.
     fn into_submission(self) -> Submission {
-        let mut submission = Submission { docs: self.docs, batch: Batch::default(), unique: Vec::new() };
+        let Prepared { docs, undone, .. } = self;
+        let mut submission = Submission { docs, undone, ..Submission::default() };
         for (entry, unique) in self.removed {
             submission.batch.delete(Space::Index, &entry.key);
             if unique {

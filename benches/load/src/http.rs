@@ -88,7 +88,13 @@ impl Connection {
         Ok(())
     }
 
-    async fn more(&mut self) -> Result<()> {
+    /// Forgets the first bytes.
+    pub fn consume(&mut self, count: usize) {
+        self.buffer.drain(..count.min(self.buffer.len()));
+    }
+
+    /// Waits for more bytes.
+    pub async fn more(&mut self) -> Result<()> {
         match self.stream.read_buf(&mut self.buffer).await? {
             0 => Err(Error::new(ErrorKind::UnexpectedEof, "the server closed the connection")),
             _ => Ok(()),

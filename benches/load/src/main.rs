@@ -9,10 +9,12 @@ mod gateway;
 mod http;
 mod measure;
 mod process;
+mod realtime;
 mod report;
 mod server;
 mod startup;
 mod target;
+mod watching;
 
 use crate::data::Kind;
 use crate::measure::{Window, median};
@@ -26,6 +28,8 @@ const USAGE: &str =
     "usage: load compare [--waferdb PROGRAM] [--mongod PROGRAM] [--postgres BIN-FOLDER] [--pocketbase PROGRAM]
                     [--ops get,list,…] [--clients 1,16] [--rounds 3] [--seconds 1] [--documents 100000]
                     [--folder WHERE] [--write FILE.md]
+       load realtime [--waferdb PROGRAM] [--mongod PROGRAM] [--pocketbase PROGRAM] [--rounds 3] [--seconds 1]
+                    [--watchers 1000] [--changes 200] [--crowd 10000] [--folder WHERE]
        load startup --waferdb PROGRAM [--documents N] [--folder WHERE]
        load documents --documents N      (prints them, one a line)";
 
@@ -37,6 +41,7 @@ struct Options {
     rounds: usize,
     lasting: Duration,
     documents: u64,
+    watching: realtime::Sizes,
     folder: PathBuf,
     write: Option<PathBuf>,
 }
@@ -50,6 +55,7 @@ fn main() {
         tokio::task::LocalSet::new().block_on(&runtime, async {
             match verb {
                 Some("compare") => compare(&options).await,
+                Some("realtime") => realtime::run(&options).await,
                 Some("startup") => startup::run(&options.programs, &options.folder, options.documents).await,
                 Some("documents") => {
                     (0..options.documents).for_each(|index| println!("{}", data::document(index)));
@@ -74,6 +80,7 @@ impl Options {
             rounds: 3,
             lasting: Duration::from_secs(1),
             documents: data::DOCUMENTS,
+            watching: realtime::Sizes::default(),
             folder: PathBuf::from("/var/tmp/waferdb-bench"),
             write: None,
         };
@@ -90,6 +97,9 @@ impl Options {
                 }
                 "--rounds" => options.rounds = value.parse()?,
                 "--seconds" => options.lasting = Duration::from_secs_f64(value.parse()?),
+                "--watchers" => options.watching.watchers = value.parse()?,
+                "--changes" => options.watching.changes = value.parse()?,
+                "--crowd" => options.watching.crowd = value.parse()?,
                 "--documents" => options.documents = value.parse()?,
                 "--folder" => options.folder = value.into(),
                 "--write" => options.write = Some(value.into()),

@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 pub const SERVER_CORE: usize = 0;
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const ADMIN_TOKEN: &str = "bench-admin-token";
+/// Watching is measured with ten thousand.
+const CONNECTIONS_MAX: &str = "20000";
 
 /// Programs that are measured; one that is absent is left out.
 #[derive(Clone, Debug, Default)]
@@ -51,7 +53,7 @@ pub async fn start_all(programs: &Programs, folder: &Path, documents: u64) -> Re
         servers.push(fill("postgres", process, target, documents).await?);
     }
     if let Some(program) = &programs.mongod {
-        let (process, target) = start_mongod(program, &fresh_folder(folder, "mongodb")?).await?;
+        let (process, target) = start_mongod(program, &fresh_folder(folder, "mongodb")?, &[]).await?;
         target::prepare(&target).await?;
         servers.push(fill("mongodb", process, target, documents).await?);
     }
@@ -62,7 +64,8 @@ pub async fn start_all(programs: &Programs, folder: &Path, documents: u64) -> Re
     Ok(servers)
 }
 
-fn fresh_folder(parent: &Path, name: &str) -> Result<PathBuf> {
+/// An empty folder.
+pub fn fresh_folder(parent: &Path, name: &str) -> Result<PathBuf> {
     let folder = parent.join(name);
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
@@ -96,6 +99,7 @@ pub async fn start_waferdb(program: &Path, folder: &Path) -> Result<(Process, Ta
         ("WAFERDB_INIT_SECRET_ID", &who.secret_id),
         ("WAFERDB_INIT_SECRET_KEY", &who.secret_key),
         ("WAFERDB_INIT_ADMIN_TOKEN", ADMIN_TOKEN),
+        ("WAFERDB_CONNECTIONS_MAX", CONNECTIONS_MAX),
     ];
     let process = Process::start("waferdb", folder, SERVER_CORE, &words, &variables)?;
     let target = ready(Target::Wafer { address }, "waferdb").await?;
@@ -120,9 +124,10 @@ pub async fn make_waferdb_indexes(program: &Path, target: &Target) -> Result<()>
     Ok(())
 }
 
-async fn start_mongod(program: &Path, folder: &Path) -> Result<(Process, Target)> {
+/// Starts MongoDB with more words on its command line.
+pub async fn start_mongod(program: &Path, folder: &Path, more: &[&str]) -> Result<(Process, Target)> {
     let port = free_port()?.to_string();
-    let words = [
+    let mut words = vec![
         text(program)?,
         "--dbpath",
         text(folder)?,
@@ -136,6 +141,7 @@ async fn start_mongod(program: &Path, folder: &Path) -> Result<(Process, Target)
         "--setParameter",
         "diagnosticDataCollectionEnabled=false",
     ];
+    words.extend(more);
     let process = Process::start("mongod", folder, SERVER_CORE, &words, &[])?;
     let target = ready(Target::Mongo { address: format!("127.0.0.1:{port}") }, "mongod").await?;
     Ok((process, target))
@@ -180,7 +186,8 @@ async fn start_postgres(bin: &Path, folder: &Path) -> Result<(Process, Target)> 
     Ok((process, target))
 }
 
-async fn start_pocketbase(program: &Path, folder: &Path) -> Result<(Process, Target)> {
+/// Starts PocketBase with its collection and a user.
+pub async fn start_pocketbase(program: &Path, folder: &Path) -> Result<(Process, Target)> {
     let data = folder.join("data"); // PocketBase writes beside its data folder too
     let (superuser, password) = ("admin@example.com", "1234567890");
     let made =

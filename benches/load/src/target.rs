@@ -7,8 +7,9 @@ mod pocketbase;
 mod postgres;
 mod wafer;
 
+pub use mongo::message;
 pub use pocketbase::prepare as prepare_pocketbase;
-pub use wafer::credentials;
+pub use wafer::{Gateway, credentials};
 
 use crate::data::Op;
 use serde_json::Value;

@@ -7,12 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parking_lot::RwLock;
 use rpds::RedBlackTreeMapSync;
 
 use super::{Batch, BatchChange, Cursor, Durability, Kv, Pair, Scan, Snap};
 use crate::error::{Error, Result};
 use crate::key::{KeyRange, Space};
+use crate::sync::RwLock;
 
 type Map = RedBlackTreeMapSync<Bytes, Bytes>;
 

@@ -67,8 +67,11 @@ impl Client {
     }
 }
 
-fn message(mut command: Document) -> Result<Vec<u8>> {
-    command.insert("$db", "bench");
+/// A command as one message.
+pub fn message(mut command: Document) -> Result<Vec<u8>> {
+    if !command.contains_key("$db") {
+        command.insert("$db", "bench");
+    }
     let body = command.to_vec()?;
     let mut message = Vec::with_capacity(body.len() + HEAD_BYTES);
     for word in [(body.len() + HEAD_BYTES) as i32, 1, 0, OP_MSG, 0] {
