@@ -3,6 +3,7 @@
 
 mod command_line;
 mod crash;
+mod differential;
 mod docs;
 mod hostile;
 mod spec;

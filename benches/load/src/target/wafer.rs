@@ -27,8 +27,14 @@ pub struct Gateway {
 }
 
 impl Gateway {
+    /// The port is open before the store is: only a healthy server counts as connected.
     pub async fn connect(address: &str) -> Result<Gateway> {
-        let connection = Connection::open(address).await?;
+        let mut connection = Connection::open(address).await?;
+        let question = format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\n\r\n");
+        match connection.call(question.as_bytes()).await?.status {
+            200 => {}
+            status => return Err(format!("it is not healthy yet: status {status}").into()),
+        }
         Ok(Gateway { connection, address: address.to_owned(), who: credentials() })
     }
 
