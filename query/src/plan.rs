@@ -16,7 +16,7 @@ mod text;
 use std::sync::Arc;
 
 use storage::geo::{Near, Ring, Rings};
-use storage::{Collation, Index, KeyRange, Path, Scan, Value};
+use storage::{Collation, FieldOrder, Index, KeyRange, Path, Scan, Value};
 
 use crate::filter::Filter;
 
@@ -137,6 +137,18 @@ impl Plan {
 }
 
 impl NearEntries {
+    /// No geometry of an entry with these fields is nearer than this.
+    pub fn least_distance(&self, fields: &[u8]) -> f64 {
+        let mut rest = fields;
+        for field in self.entries.index.fields.iter().take(self.field) {
+            let size = storage::key::skip(rest, field.order.direction());
+            rest = size.and_then(|size| rest.get(size..)).unwrap_or_default();
+        }
+        let on_globe =
+            matches!(self.entries.index.fields.get(self.field), Some(field) if field.order == FieldOrder::Sphere);
+        storage::cell_of(rest).filter(|_| on_globe).map_or(0.0, |cell| self.near.least_distance(cell))
+    }
+
     /// The walk over one ring.
     pub fn ring(&self, ring: &Ring) -> Entries {
         let mut entries = self.entries.clone();

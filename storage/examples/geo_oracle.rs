@@ -11,7 +11,7 @@
 //! Every fault in an argument is `{"error": number, "message": text}`.
 
 use std::io::{BufRead, Write};
-use storage::geo::{self, GeoFault, Grid, Metric, Near, Rings, Shape};
+use storage::geo::{self, GeoFault, Grid, Metric, Near, Rings, Shape, Stored};
 use storage::{Doc, RawDoc, ValueRef};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -62,7 +62,7 @@ fn store(value: ValueRef<'_>, grid: bool) -> Result<Vec<u64>, GeoFault> {
 fn matching(operator: &str, argument: ValueRef<'_>, values: &[ValueRef<'_>]) -> Result<String, GeoFault> {
     let shape = if operator == "$geoIntersects" { Shape::intersects(argument)? } else { Shape::within(argument)? };
     let (mut hits, mut lost) = (Vec::new(), Vec::new());
-    let (ranges, grid_ranges) = (shape.ranges(), shape.grid_ranges(&Grid::default()));
+    let (ranges, grid_ranges) = (shape.ranges(Stored::Areas), shape.grid_ranges(&Grid::default()));
     for (place, value) in values.iter().enumerate() {
         if !fits(&shape, *value)? {
             continue;
@@ -98,7 +98,7 @@ fn within(cell: u64, ranges: &[(u64, u64)]) -> bool {
 
 fn near(condition: RawDoc<'_>, values: &[ValueRef<'_>], grid: bool) -> Result<String, GeoFault> {
     let near = Near::parse(condition)?;
-    let rings = if grid { near.grid_rings(&Grid::default())? } else { near.rings() };
+    let rings = if grid { near.grid_rings(&Grid::default())? } else { near.rings(Stored::Areas) };
     let Some(rings) = rings else { return Ok("{\"error\":291,\"message\":\"no index\"}".to_owned()) };
     let found = search(&near, rings, values, grid);
     let mut plain: Vec<f64> = values.iter().filter_map(|value| Some(near.nearest([*value])?.distance)).collect();

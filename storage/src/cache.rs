@@ -14,7 +14,7 @@ use quick_cache::sync::Cache;
 use crate::doc::Doc;
 use crate::key::{CollId, Rid, Seq};
 
-const SLOTS: usize = 1 << 16;
+const SLOTS: usize = 1 << 18;
 
 /// Bounded cache of documents by rid, and of rids by `_id`.
 pub(crate) struct DocCache {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::collation::{Collation, CollationSpec};
 use crate::doc::{Doc, RawDoc};
 use crate::error::{Error, Result};
-use crate::geo::Grid;
+use crate::geo::{Grid, Stored};
 use crate::key::{CollId, Direction, EnvId, IndexId};
 use crate::path::Path;
 use crate::stats::CollectionStats;
@@ -315,9 +315,14 @@ impl Collection {
 }
 
 impl Index {
-    /// Is there an array on the way to this field in some document?
+    /// Is there an array on the way to this field in some document, or, in a 2dsphere field, more than a point?
     pub const fn is_multikey(&self, field: usize) -> bool {
         field < 32 && self.multikey >> field & 1 == 1
+    }
+
+    /// What a 2dsphere field of this index holds.
+    pub const fn stored(&self, field: usize) -> Stored {
+        if self.is_multikey(field) { Stored::Areas } else { Stored::Points }
     }
 
     /// The description that it was made of.

@@ -20,7 +20,7 @@ use crate::changes::{self, Change};
 use crate::doc::Doc;
 use crate::engine::{Batch, Durability, Engine, Kv, Snapshot};
 use crate::error::{Error, Result};
-use crate::key::{self, CollId, Rid, Seq, Space};
+use crate::key::{self, Direction, Rid, Seq, Space};
 use crate::stats::{self, Tally};
 use crate::sync::{self, AtomicBool, AtomicU64, Condvar, JoinHandle, Mutex, Ordering, RwLock};
 use crate::witness::Witness;
@@ -124,10 +124,11 @@ struct Group {
 
 /// A document that a group writes.
 struct Written {
-    coll: CollId,
+    coll: Arc<Collection>,
     rid: Rid,
     version: Seq,
     doc: Option<Doc>,
+    is_new: bool,
 }
 
 /// What a waiting commit will make of a document or unique key; `None` inside means gone.
@@ -353,8 +354,9 @@ impl Shared {
                 None => group.batch.delete(Space::Doc, &doc_key),
             }
             waiting.docs.insert(change.rid, Overlaid { seq, now: change.after.clone() });
-            group.docs.push(Written { coll: coll.id, rid: change.rid, version: seq, doc: change.after.clone() });
             group.tallies.push(Tally::of(&coll, &change));
+            let (doc, is_new) = (change.after.clone(), change.before.is_none());
+            group.docs.push(Written { coll, rid: change.rid, version: seq, doc, is_new });
             changes.push(change);
         }
         group.batch.append(&submission.batch);
@@ -425,8 +427,12 @@ impl Shared {
     }
 
     fn publish(&self, group: &Group, catalog: Arc<Catalog>) {
-        for Written { coll, rid, version, doc } in &group.docs {
-            self.cache.write_done(*coll, *rid, *version, group.last_seq, doc.as_ref());
+        for Written { coll, rid, version, doc, is_new } in &group.docs {
+            self.cache.write_done(coll.id, *rid, *version, group.last_seq, doc.as_ref());
+            // Callers often ask next for what they have just added.
+            if let Some(entry) = doc.as_ref().filter(|_| *is_new).and_then(|doc| id_entry(coll, doc)) {
+                self.cache.fill_rid(coll.id, &entry, *rid);
+            }
         }
         group.tallies.iter().for_each(Tally::apply);
         let moment = Moment { seq: group.last_seq, snap: self.engine.snapshot(), catalog };
@@ -489,6 +495,15 @@ impl Shared {
             None => Ok(()),
         }
     }
+}
+
+/// The key of a document's entry in the index of `_id`.
+fn id_entry(coll: &Collection, doc: &Doc) -> Option<Vec<u8>> {
+    let index = coll.id_index()?;
+    let mut entry = Vec::with_capacity(48);
+    entry.extend_from_slice(&key::entries(coll.env, index.id));
+    key::encode(doc.get("_id")?, Direction::Ascending, None, &mut entry);
+    Some(entry)
 }
 
 /// Stored form of a document: the commit that wrote it, a checksum, the BSON.

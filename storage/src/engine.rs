@@ -62,6 +62,9 @@ pub trait Kv: Send + Sync + 'static {
     /// `Io` or `Full`.
     fn flush(&self) -> Result<()>;
 
+    /// About how many bytes of writes are buffered and not yet in their final files.
+    fn buffered(&self) -> u64;
+
     /// Makes a consistent copy of everything in a new folder, sharing files where it can.
     ///
     /// # Errors
@@ -261,6 +264,10 @@ impl Kv for Engine {
 
     fn flush(&self) -> Result<()> {
         each!(Engine, self, engine => engine.flush())
+    }
+
+    fn buffered(&self) -> u64 {
+        each!(Engine, self, engine => engine.buffered())
     }
 
     fn checkpoint(&self, into: &Path) -> Result<()> {

@@ -42,6 +42,8 @@ mod vector;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use cells::is_leaf;
+pub use cover::Stored;
 pub use fault::GeoFault;
 pub use geometry::{EARTH_RADIUS_METERS, Geometry};
 pub use grid::Grid;

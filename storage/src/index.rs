@@ -10,7 +10,7 @@
 use crate::catalog::{FieldOrder, Index, IndexField};
 use crate::doc::{RawArray, RawDoc};
 use crate::error::{Error, Result};
-use crate::geo::{self, GeoFault, NO_CELL};
+use crate::geo::{self, GeoFault, NO_CELL, is_leaf};
 use crate::key::{self, EnvId, Note, Rid};
 use crate::limits::{INDEX_ENTRIES_MAX, KEY_BYTES_MAX};
 use crate::order::compare;
@@ -141,6 +141,11 @@ impl Maker<'_> {
     fn emit_with_cells(&mut self, mut values: Vec<Option<ValueRef<'_>>>, geo_field: usize) -> Result<()> {
         let Some((field, cells)) = self.cells.get(geo_field).cloned() else { return self.push(&values) };
         let cells = if cells.is_empty() { vec![NO_CELL] } else { cells };
+        if field < 32
+            && self.index.fields.get(field).is_some_and(|geo| geo.order == FieldOrder::Sphere && has_area(&cells))
+        {
+            self.set.multikey |= 1 << field;
+        }
         for cell in cells {
             if let Some(value) = values.get_mut(field) {
                 *value = Some(cell_value(cell));
@@ -226,6 +231,17 @@ fn resolve_array<'d, 'p>(array: RawArray<'d>, parts: &'p [Part], index: &Index) 
 pub fn cell_value(cell: u64) -> ValueRef<'static> {
     let [high, low] = [cell >> 32, cell & u64::from(u32::MAX)].map(|half| u32::try_from(half).unwrap_or_default());
     ValueRef::Timestamp { seconds: high, increment: low }
+}
+
+/// The number of the cell that begins this part of a key; the reverse of [`cell_value`].
+pub fn cell_of(field: &[u8]) -> Option<u64> {
+    let (_, number) = field.split_first()?;
+    number.first_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes))
+}
+
+/// Is a cell larger than a point's among them? Searches look above the cells of points only where there may be one.
+fn has_area(cells: &[u64]) -> bool {
+    cells.iter().any(|cell| *cell != NO_CELL && !is_leaf(*cell))
 }
 
 fn is_geo(field: &IndexField) -> bool {
@@ -355,6 +371,15 @@ mod tests {
         let (found, bits) = keys(&index(fields, false), json).expect("indexable");
         assert_eq!(found, expect, "{fields:?}");
         assert_eq!(bits, multikey, "{fields:?}");
+    }
+
+    #[test]
+    fn the_number_of_a_cell_is_read_back_from_its_key() {
+        for cell in [0, 1, 0x1234_5678_9ABC_DEF1, u64::MAX] {
+            let mut key = Vec::new();
+            key::encode(cell_value(cell), key::Direction::Ascending, None, &mut key);
+            assert_eq!(cell_of(&key), Some(cell));
+        }
     }
 
     #[test]

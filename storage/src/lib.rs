@@ -48,7 +48,7 @@ pub use doc::{
 };
 pub use engine::{Durability, RocksOptions, Scan};
 pub use error::{Error, Result};
-pub use index::{cell_value, geo_values};
+pub use index::{cell_of, cell_value, geo_values};
 pub use key::{CollId, Direction, EnvId, IndexId, KeyRange, Rid, Seq, Space};
 pub use number::{COEFFICIENT_MAX, Decimal, Decimal128, Number};
 pub use order::{compare, compare_documents, compare_with, number};

@@ -53,6 +53,11 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Does it neither add documents nor ask for what others have added?
+    pub fn only_reads_or_updates(self) -> bool {
+        !matches!(self, Kind::Insert | Kind::Mixed | Kind::Aggregate)
+    }
+
     pub const ALL: [Kind; 10] = [
         Kind::Get,
         Kind::List,

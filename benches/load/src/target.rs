@@ -65,6 +65,22 @@ impl Client {
         }
     }
 
+    /// The bytes of an operation, where making them costs more than a trifle.
+    pub fn request(&self, op: &Op) -> Option<Vec<u8>> {
+        match self {
+            Client::Wafer(client) => Some(client.request(op)),
+            _ => None,
+        }
+    }
+
+    /// Does an operation whose bytes were made before.
+    pub async fn send(&mut self, op: &Op, request: &[u8]) -> Result<Outcome> {
+        match self {
+            Client::Wafer(client) => client.send(op, request).await,
+            other => other.run(op).await,
+        }
+    }
+
     /// Inserts many documents in one request, as that server's users would in bulk.
     pub async fn load(&mut self, documents: &[Value]) -> Result<()> {
         match self {

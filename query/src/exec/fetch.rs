@@ -9,7 +9,7 @@ use super::Examined;
 use super::assemble::assemble;
 use crate::cx::Cx;
 use crate::error::Result;
-use crate::exec::rings::NearSearch;
+use crate::exec::rings::{NearSearch, Step};
 use crate::exec::text::{Place, TextSearch};
 use crate::filter::Filter;
 use crate::plan::{Access, Cover, Entries, Interval, Plan};
@@ -227,16 +227,20 @@ impl<'v> Fetch<'v> {
     fn fill_by_rings(&mut self, cx: &Cx<'_>) -> Result<bool> {
         let Source::Near(mut search) = std::mem::replace(&mut self.source, Source::Done) else { return Ok(false) };
         loop {
-            if let Some(row) = search.certain() {
-                self.ready.push_back(row);
-                self.source = Source::Near(search);
-                return Ok(true);
-            }
-            let Some(rids) = search.next_ring(self.view, self.coll, &mut self.examined, cx)? else { return Ok(true) };
-            for rid in rids {
-                cx.tick()?;
-                if let Some(row) = self.fetch_new(rid, cx)? {
-                    search.add(row);
+            cx.tick()?;
+            match search.step() {
+                Step::Row(row) => {
+                    self.ready.push_back(row);
+                    self.source = Source::Near(search);
+                    return Ok(true);
+                }
+                Step::Fetch(rid) => self.fetch(rid, cx)?.into_iter().for_each(|row| search.add(row)),
+                Step::Read => {
+                    let (staged, met) = (&self.staged, &mut self.met);
+                    let is_new = |rid| !staged.hidden.contains(&rid) && met.as_mut().is_none_or(|met| met.insert(rid));
+                    if !search.next_ring(self.view, self.coll, &mut self.examined, is_new, cx)? {
+                        return Ok(true);
+                    }
                 }
             }
         }
@@ -298,10 +302,7 @@ impl<'v> Fetch<'v> {
         Ok(true)
     }
 
-    fn fetch_new(&mut self, rid: Rid, cx: &Cx<'_>) -> Result<Option<Row>> {
-        if !self.is_new(rid) {
-            return Ok(None);
-        }
+    fn fetch(&mut self, rid: Rid, cx: &Cx<'_>) -> Result<Option<Row>> {
         self.examined.docs += 1;
         let Some(doc) = self.view.doc(self.coll, rid)? else { return Ok(None) };
         Ok(self.residual.matches(doc.raw(), cx)?.then_some(Row { rid, doc }))
@@ -385,7 +386,7 @@ impl<'v> Walk<'v> {
     }
 
     /// What `take` makes of the next entry.
-    fn next_with<T>(
+    pub(super) fn next_with<T>(
         &mut self,
         view: &'v View,
         coll: &'v Collection,

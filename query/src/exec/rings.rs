@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use storage::geo::Rings;
-use storage::{Collection, Rid, View};
+use storage::{Collection, Doc, IndexEntry, Rid, View};
 
 use super::Examined;
 use super::fetch::{Row, Walk};
@@ -20,12 +20,24 @@ pub(super) struct NearSearch<'v> {
     found_last: usize,
     /// Every geometry up to this distance has been seen.
     complete_to: f64,
-    held: BinaryHeap<Reverse<Measured>>,
+    held: BinaryHeap<Reverse<Held>>,
 }
 
-struct Measured {
+/// A document at its distance, or a place with a bound below its distance: most are never fetched.
+struct Held {
     distance: f64,
-    row: Row,
+    rid: Rid,
+    doc: Option<Doc>,
+}
+
+/// What a search needs next.
+pub(super) enum Step {
+    /// The nearest document: nothing that is still to be read can be nearer.
+    Row(Row),
+    /// The document at this place, to be measured.
+    Fetch(Rid),
+    /// The next ring.
+    Read,
 }
 
 impl<'v> NearSearch<'v> {
@@ -33,61 +45,69 @@ impl<'v> NearSearch<'v> {
         NearSearch { of, rings: of.rings.clone(), found_last: 0, complete_to: -1.0, held: BinaryHeap::new() }
     }
 
-    /// The nearest document, if nothing that is still to be read can be nearer.
-    pub(super) fn certain(&mut self) -> Option<Row> {
-        let is_certain = self.held.peek()?.0.distance <= self.complete_to;
-        is_certain.then(|| self.held.pop().map(|measured| measured.0.row)).flatten()
+    /// What to do next.
+    pub(super) fn step(&mut self) -> Step {
+        let is_near = self.held.peek().is_some_and(|held| held.0.distance <= self.complete_to);
+        match is_near.then(|| self.held.pop()).flatten() {
+            Some(Reverse(Held { rid, doc: Some(doc), .. })) => Step::Row(Row { rid, doc }),
+            Some(Reverse(Held { rid, doc: None, .. })) => Step::Fetch(rid),
+            None => Step::Read,
+        }
     }
 
-    /// The places of the next ring; `None` when everything has been read and returned.
+    /// Notes the places of the next ring that `is_new`; false when everything has been read.
     pub(super) fn next_ring(
         &mut self,
         view: &View,
         coll: &Collection,
         examined: &mut Examined,
+        mut is_new: impl FnMut(Rid) -> bool,
         cx: &Cx<'_>,
-    ) -> Result<Option<Vec<Rid>>> {
+    ) -> Result<bool> {
         let Some(ring) = self.rings.next(self.found_last) else {
             self.complete_to = f64::INFINITY;
-            return Ok((!self.held.is_empty()).then(Vec::new));
+            return Ok(!self.held.is_empty());
         };
         self.complete_to = ring.complete_to;
         let entries = self.of.ring(&ring);
         let mut walk = Walk::new(&entries);
-        let mut rids = Vec::new();
-        while let Some(rid) = walk.next_place(view, coll, examined)? {
+        self.found_last = 0;
+        let bounded = |entry: &IndexEntry<'_>| (entry.rid, self.of.least_distance(entry.fields));
+        while let Some((rid, distance)) = walk.next_with(view, coll, examined, bounded)? {
             cx.tick()?;
-            rids.push(rid);
+            self.found_last += 1;
+            if is_new(rid) {
+                self.held.push(Reverse(Held { distance, rid, doc: None }));
+            }
         }
-        self.found_last = rids.len();
-        Ok(Some(rids))
+        Ok(true)
     }
 
     /// Holds a document back until its turn comes.
     pub(super) fn add(&mut self, row: Row) {
         let found = nearest(&self.of.path, &self.of.near, row.doc.raw());
         if let Some(distance) = found.map(|found| found.distance) {
-            self.held.push(Reverse(Measured { distance, row }));
+            self.held.push(Reverse(Held { distance, rid: row.rid, doc: Some(row.doc) }));
         }
     }
 }
 
-impl PartialEq for Measured {
-    fn eq(&self, other: &Measured) -> bool {
+impl PartialEq for Held {
+    fn eq(&self, other: &Held) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl Eq for Measured {}
+impl Eq for Held {}
 
-impl PartialOrd for Measured {
-    fn partial_cmp(&self, other: &Measured) -> Option<std::cmp::Ordering> {
+impl PartialOrd for Held {
+    fn partial_cmp(&self, other: &Held) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Measured {
-    fn cmp(&self, other: &Measured) -> std::cmp::Ordering {
-        self.distance.total_cmp(&other.distance).then(self.row.rid.cmp(&other.row.rid))
+impl Ord for Held {
+    fn cmp(&self, other: &Held) -> std::cmp::Ordering {
+        self.distance.total_cmp(&other.distance).then(self.rid.cmp(&other.rid))
     }
 }

@@ -77,7 +77,7 @@ impl Candidate {
         let index = self.index.clone();
         let Some(index_field) = index.fields.get(field) else { return Bounds::full() };
         if is_geo(index_field) {
-            return self.bound_geo(&index, index_field, members);
+            return self.bound_geo(&index, field, index_field, members);
         }
         let view = FieldView::new(&index, field, &index_field.path, wanted.collation);
         let found: Vec<(usize, Bounds)> = members
@@ -104,7 +104,7 @@ impl Candidate {
     }
 
     /// The cells that the first shape about the field touches.
-    fn bound_geo(&mut self, index: &Index, field: &IndexField, members: &[&Filter]) -> Bounds {
+    fn bound_geo(&mut self, index: &Index, at: usize, field: &IndexField, members: &[&Filter]) -> Bounds {
         let shape = members.iter().enumerate().find_map(|(place, member)| match member {
             Filter::Field(path, Pred::Geo(shape)) if *path == field.path => Some((place, shape)),
             _ => None,
@@ -113,7 +113,7 @@ impl Candidate {
         self.used.push(place);
         match field.order {
             FieldOrder::Plane => Bounds::of_cells(&shape.grid_ranges(&index.grid)),
-            _ => Bounds::of_cells(&shape.ranges()),
+            _ => Bounds::of_cells(&shape.ranges(index.stored(at))),
         }
     }
 

@@ -14,6 +14,8 @@ use crate::filter::Filter;
 
 /// Entries counted of each candidate before it counts as large.
 const COUNT_MAX: u64 = 512;
+/// The same where the only other road is the whole collection, so that an order of magnitude decides.
+const COUNT_MAX_ALONE: u64 = 32;
 /// What fetching a document costs, in steps over an entry.
 const FETCH_COST: u64 = 8;
 /// What a document of a collection scan costs, in steps over an entry.
@@ -93,7 +95,6 @@ fn weigh_candidate(
     candidate: Candidate,
     alone: bool,
 ) -> Result<Weighed> {
-    let docs = coll.stats.docs();
     let ordered = candidate.ordered.is_some() || wanted.order.is_empty();
     let residual = residual(members, &candidate.exact);
     let cover = Cover::of(&candidate.index, wanted).filter(|_| residual.is_all());
@@ -104,7 +105,7 @@ fn weigh_candidate(
     let need = wanted.need.filter(|_| ordered && residual.is_all());
     let entries = match alone && selective && need.is_some_and(|need| need <= COUNT_MAX) {
         true => need.unwrap_or(COUNT_MAX),
-        false => estimate(view, coll, &access, docs)?,
+        false => estimate(view, coll, &access, if alone { COUNT_MAX_ALONE } else { COUNT_MAX })?,
     };
     let rows = match wanted.need {
         Some(need) if ordered => entries.min(if residual.is_all() { need } else { need.saturating_mul(16) }),
@@ -115,14 +116,14 @@ fn weigh_candidate(
 }
 
 /// Counts entries up to a bound; beyond it the share of the index on disk gives the order of magnitude.
-fn estimate(view: &View, coll: &Collection, access: &Access, docs: u64) -> Result<u64> {
+fn estimate(view: &View, coll: &Collection, access: &Access, count_max: u64) -> Result<u64> {
     let Access::Entries(entries) = access else { return Ok(0) };
     let mut count = 0;
     for range in &entries.ranges {
         let mut cursor = view.entries(coll, &entries.index, range, Scan::Forward);
         while cursor.next_entry()?.is_some() {
             count += 1;
-            if count >= COUNT_MAX {
+            if count >= count_max {
                 let share = view.share(coll, &entries.index, &entries.ranges);
                 #[expect(
                     clippy::cast_possible_truncation,
@@ -130,7 +131,7 @@ fn estimate(view: &View, coll: &Collection, access: &Access, docs: u64) -> Resul
                     clippy::cast_precision_loss,
                     reason = "an estimate"
                 )]
-                return Ok(((docs as f64 * share) as u64).max(count * 2));
+                return Ok(((coll.stats.docs() as f64 * share) as u64).max(count * 2));
             }
         }
     }

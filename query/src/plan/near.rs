@@ -55,7 +55,7 @@ pub(super) fn choose(coll: &Collection, wanted: &Wanted<'_>, path: &Path, near: 
 fn rings(index: &Index, path: &Path, near: &Near) -> Result<Option<(usize, Rings)>> {
     for (place, field) in index.fields.iter().enumerate().filter(|(_, field)| field.path == *path) {
         let rings = match (field.order, near.metric()) {
-            (FieldOrder::Sphere, Metric::Meters | Metric::Radians) => near.rings(),
+            (FieldOrder::Sphere, Metric::Meters | Metric::Radians) => near.rings(index.stored(place)),
             (FieldOrder::Plane, Metric::Plane | Metric::Radians) => near.grid_rings(&index.grid)?,
             _ => None,
         };

@@ -164,6 +164,10 @@ impl Kv for Memory {
         Ok(())
     }
 
+    fn buffered(&self) -> u64 {
+        0
+    }
+
     fn checkpoint(&self, _into: &Path) -> Result<()> {
         Err(Error::Io("the memory engine has no files to copy".to_owned()))
     }

@@ -221,6 +221,14 @@ impl Kv for Rocks {
         self.db.flush_cfs_opt(&families, &options).map_err(fault)
     }
 
+    fn buffered(&self) -> u64 {
+        let bytes = |space: Space| {
+            let family = self.family(space).ok()?;
+            self.db.property_int_value_cf(family, "rocksdb.cur-size-active-mem-table").ok().flatten()
+        };
+        Space::ALL.into_iter().filter_map(bytes).sum()
+    }
+
     fn checkpoint(&self, into: &Path) -> Result<()> {
         Checkpoint::new(&self.db).and_then(|checkpoint| checkpoint.create_checkpoint(into)).map_err(fault)
     }

@@ -12,6 +12,11 @@ pub(super) fn leaf(point: Vector) -> CellID {
     CellID::from(&point.to_s2())
 }
 
+/// Is this the number of a leaf?
+pub(crate) const fn is_leaf(cell: u64) -> bool {
+    cell & 1 == 1
+}
+
 /// [`leaf`] with its corners.
 pub(super) fn leaf_cell(point: Vector) -> Cell {
     Cell::from(leaf(point))

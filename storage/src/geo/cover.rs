@@ -36,6 +36,15 @@ const LEAVES_MAX: usize = STORED_CELLS_MAX;
 /// By how much more than its own area a cell is taken to reach, in radians.
 const MARGIN: f64 = 1e-8;
 
+/// What an index holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// Single points, each filed under its leaf.
+    Points,
+    /// Areas and lines as well, filed under larger cells.
+    Areas,
+}
+
 /// How a region relates to a cell. `Partly` may be said of a region that only comes near the cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meeting {
@@ -325,9 +334,12 @@ impl<R: Region> Covering<'_, R> {
 }
 
 /// Ranges of cell numbers, both ends included, rising and apart: all geometries filed under one of the cells, below
-/// them, or above.
-pub(super) fn ranges_of(cells: &[CellID]) -> Vec<(u64, u64)> {
+/// them, or above – where nothing but points is stored there is nothing above.
+pub(super) fn ranges_of(cells: &[CellID], stored: Stored) -> Vec<(u64, u64)> {
     let below = cells.iter().map(|id| (id.range_min().0, id.range_max().0));
+    if stored == Stored::Points {
+        return merged(below.collect());
+    }
     let above = cells.iter().flat_map(|id| {
         let ancestors = (0..id.level().min(STORED_LEVEL_MAX + 1)).map(|level| id.parent(level).0);
         ancestors.map(|ancestor| (ancestor, ancestor))

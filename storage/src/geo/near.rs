@@ -1,6 +1,7 @@
 //! Nearest first: the argument of `$near`, `$nearSphere` and `$geoNear`, distances, and rings of cells to read.
 
-use super::cover::{Meeting, Quad, Region, merged, ranges_of, ring_cells, without};
+use super::cells::{LEAF_REACH, is_leaf};
+use super::cover::{Meeting, Quad, Region, Stored, merged, ranges_of, ring_cells, without};
 use super::fault::GeoFault;
 use super::geometry::{Body, EARTH_RADIUS_METERS, Geometry, Place};
 use super::grid::Grid;
@@ -9,6 +10,7 @@ use super::planar::{Flat, Rectangle};
 use super::vector::Vector;
 use crate::doc::{RawArray, RawDoc};
 use crate::value::ValueRef;
+use s2::cellid::CellID;
 use std::f64::consts::PI;
 
 /// The operators that search nearest first: name, and a line of help.
@@ -150,9 +152,21 @@ impl Near {
     }
 
     /// Rings of cells of a 2dsphere index, nearest first. `None` for a search in the plane.
-    pub fn rings(&self) -> Option<Rings> {
+    pub fn rings(&self, stored: Stored) -> Option<Rings> {
         let center = self.place.sphere.filter(|_| self.metric != Metric::Plane)?;
-        Some(Rings::new(self, Search::Globe(center), FIRST_RADIUS_METERS))
+        Some(Rings::new(self, Search::Globe(center, stored), FIRST_RADIUS_METERS))
+    }
+
+    /// No geometry filed under this cell of a 2dsphere index is nearer than this, in the units of the metric. Tells of
+    /// single points only; 0 for anything larger.
+    pub fn least_distance(&self, cell: u64) -> f64 {
+        match self.place.sphere {
+            Some(center) if is_leaf(cell) => {
+                let point = Vector::of_s2(CellID(cell).into());
+                self.in_units((center.angle(point) - LEAF_REACH).max(0.0) * EARTH_RADIUS_METERS)
+            }
+            _ => 0.0,
+        }
     }
 
     /// Rings of cells of a 2d index, nearest first. `None` for a search from a GeoJSON point; a fault where the point
@@ -255,7 +269,7 @@ pub struct Rings {
 
 #[derive(Clone, Copy, Debug)]
 enum Search {
-    Globe(Vector),
+    Globe(Vector, Stored),
     Plane(Flat, Grid),
     GlobeOnGrid(Vector, Grid),
 }
@@ -310,7 +324,7 @@ impl Search {
     fn ranges(&self, inner: f64, outer: f64) -> Vec<(u64, u64)> {
         let (least, most) = (inner / EARTH_RADIUS_METERS, outer / EARTH_RADIUS_METERS);
         match *self {
-            Search::Globe(center) => ranges_of(&ring_cells(&Annulus { center, least, most })),
+            Search::Globe(center, stored) => ranges_of(&ring_cells(&Annulus { center, least, most }), stored),
             Search::Plane(center, grid) => grid.ranges_around(center, outer),
             Search::GlobeOnGrid(center, grid) => grid.ranges_in_all(&boxes_around(center, most)),
         }

@@ -2,7 +2,7 @@
 
 use super::bound::{Bound, Latitudes, Longitudes};
 use super::cap::Cap;
-use super::cover::{ranges_of, search_cells, search_region};
+use super::cover::{Stored, ranges_of, search_cells, search_region};
 use super::fault::GeoFault;
 use super::geometry::{Body, Geometry};
 use super::grid::Grid;
@@ -91,7 +91,7 @@ impl Shape {
 
     /// Ranges of cells to read in a 2dsphere index, both ends included, rising and apart: every value that matches
     /// has a cell in one of them.
-    pub fn ranges(&self) -> Vec<(u64, u64)> {
+    pub fn ranges(&self, stored: Stored) -> Vec<(u64, u64)> {
         let cells = match &self.area {
             Area::Geometry(geometry) => search_cells(geometry),
             Area::Cap(_) if self.relation == Relation::Intersects => Vec::new(),
@@ -101,7 +101,7 @@ impl Shape {
                 None => Vec::new(),
             },
         };
-        ranges_of(&cells)
+        ranges_of(&cells, stored)
     }
 
     /// The same for a 2d index.

@@ -75,7 +75,11 @@ impl Client {
 
     pub async fn run(&mut self, op: &Op) -> Result<Outcome> {
         let request = self.request(op);
-        let (body, took) = self.gateway.send(&request).await?;
+        self.send(op, &request).await
+    }
+
+    pub async fn send(&mut self, op: &Op, request: &[u8]) -> Result<Outcome> {
+        let (body, took) = self.gateway.send(request).await?;
         Ok(Outcome { rows: rows(body, op), took })
     }
 
@@ -94,7 +98,7 @@ impl Client {
         Ok(())
     }
 
-    fn request(&self, op: &Op) -> Vec<u8> {
+    pub fn request(&self, op: &Op) -> Vec<u8> {
         match op {
             Op::Get { id } => self.gateway.sign(
                 "database.getDocument",

@@ -88,7 +88,7 @@ fn rings_end_even_with_odd_distances() {
     ];
     for text in texts {
         let near = condition(text).unwrap();
-        let all = [near.rings(), near.grid_rings(&Grid::default()).unwrap()];
+        let all = [near.rings(Stored::Areas), near.grid_rings(&Grid::default()).unwrap()];
         for mut rings in all.into_iter().flatten() {
             let count = std::iter::from_fn(|| rings.next(0)).take(100).count();
             assert!(count < 40, "{text}: {count} rings");

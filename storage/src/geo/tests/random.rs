@@ -161,7 +161,7 @@ proptest! {
     ) {
         let Ok(shape) = shape(operator, &argument) else { return Ok(()) };
         let grid = Grid::default();
-        let (ranges, grid_ranges) = (shape.ranges(), shape.grid_ranges(&grid));
+        let (ranges, grid_ranges) = (shape.ranges(Stored::Areas), shape.grid_ranges(&grid));
         prop_assert!(ranges.windows(2).all(|pair| pair[0].1 < pair[1].0));
         for text in texts {
             let value = value(&text);
@@ -193,7 +193,7 @@ proptest! {
             _ => format!("{{$near: {at}, $minDistance: {least:?}, $maxDistance: {:?}}}", limit * 20.0),
         };
         let (near, grid) = (condition(&text).unwrap(), Grid::default());
-        if let Some(rings) = near.rings() {
+        if let Some(rings) = near.rings(Stored::Areas) {
             check_rings(&near, rings, &values, |value| sphere_cells(value).unwrap_or_default())?;
         }
         if let Some(rings) = near.grid_rings(&grid).unwrap() {
