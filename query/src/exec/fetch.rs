@@ -3,7 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 
 use storage::key::skip;
-use storage::{Collection, Direction, Doc, IndexEntry, Rid, Scan, Value, View};
+use storage::{Collection, Direction, Doc, IndexEntry, KeyRange, Rid, Scan, Value, View};
 
 use super::Examined;
 use super::assemble::assemble;
@@ -66,8 +66,10 @@ enum Source<'v> {
 /// A walk over the ranges of an index.
 pub(super) struct Walk<'v> {
     entries: &'v Entries,
-    ranges: VecDeque<&'v storage::KeyRange>,
+    ranges: VecDeque<&'v KeyRange>,
     cursor: Option<storage::Entries<'v>>,
+    /// Does the cursor run over gaps between ranges?
+    has_gaps: bool,
 }
 
 impl<'v> Fetch<'v> {
@@ -373,7 +375,8 @@ impl<'v> Walk<'v> {
             Scan::Forward => entries.ranges.iter().collect(),
             Scan::Backward => entries.ranges.iter().rev().collect(),
         };
-        Walk { entries, ranges, cursor: None }
+        let has_gaps = entries.scan == Scan::Forward && ranges.len() > 1;
+        Walk { entries, ranges, cursor: None, has_gaps }
     }
 
     pub(super) fn next_place(
@@ -397,19 +400,54 @@ impl<'v> Walk<'v> {
             let cursor = match &mut self.cursor {
                 Some(cursor) => cursor,
                 None => {
-                    let Some(range) = self.ranges.pop_front() else { return Ok(None) };
-                    self.cursor.insert(view.entries(coll, &self.entries.index, range, self.entries.scan))
+                    let Some(range) = next_stretch(&mut self.ranges, self.entries.scan) else { return Ok(None) };
+                    self.cursor.insert(view.entries(coll, &self.entries.index, &range, self.entries.scan))
                 }
             };
             let Some(entry) = cursor.next_entry()? else {
                 self.cursor = None;
+                self.ranges.retain(|_| self.entries.scan == Scan::Backward);
                 continue;
             };
             examined.keys += 1;
-            if passes(self.entries, &entry) {
-                return Ok(Some(take(&entry)));
+            match if self.has_gaps { gap(&mut self.ranges, &entry) } else { Gap::None } {
+                Gap::None if passes(self.entries, &entry) => return Ok(Some(take(&entry))),
+                Gap::None => {}
+                Gap::Until(start) => cursor.seek(start),
+                Gap::Endless => return Ok(None),
             }
         }
+    }
+}
+
+/// What one cursor runs over: forward everything from the first range to the last, for a cursor costs more than a step
+/// over a gap; backward one range.
+fn next_stretch(ranges: &mut VecDeque<&KeyRange>, scan: Scan) -> Option<KeyRange> {
+    match scan {
+        Scan::Backward => ranges.pop_front().cloned(),
+        Scan::Forward => {
+            let (first, last) = (ranges.front()?, ranges.back()?);
+            Some(KeyRange { start: first.start.clone(), end: last.end.clone() })
+        }
+    }
+}
+
+/// Whether a cursor has left the ranges.
+enum Gap<'v> {
+    None,
+    /// The next range begins here.
+    Until(&'v [u8]),
+    /// There is no further range.
+    Endless,
+}
+
+/// Drops the ranges that a forward cursor has left behind, and says where it stands.
+fn gap<'v>(ranges: &mut VecDeque<&'v KeyRange>, entry: &IndexEntry<'_>) -> Gap<'v> {
+    while ranges.pop_front_if(|range| !range.end.is_empty() && entry.fields >= range.end.as_slice()).is_some() {}
+    match ranges.front() {
+        None => Gap::Endless,
+        Some(range) if entry.fields >= range.start.as_slice() => Gap::None,
+        Some(range) => Gap::Until(&range.start),
     }
 }
 

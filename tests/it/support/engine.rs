@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use query::insert::Names;
 use query::{Admin, Caller, Command, Db, Deadline, IdStyle, Insert, Limits, Random, Reply, Result, Session, Started};
-use storage::{Doc, DocBuilder, EnvId, IndexState, Options, RawDoc, Scan, Store, ValueRef};
+use storage::{Doc, DocBuilder, Durability, EnvId, IndexState, Options, RawDoc, Scan, Store, ValueRef};
 
 /// A database that answers cases one after another.
 pub struct Engine {
@@ -32,7 +32,9 @@ pub enum Indexing {
 impl Engine {
     /// A database on disk, or in memory.
     pub fn new(on_disk: bool, indexing: Indexing, now: i64) -> Engine {
-        let options = Options { compile_partial: query::compile_partial, ..Options::default() };
+        // What is asked here is meaning, not survival.
+        let durability = Durability::Buffered;
+        let options = Options { compile_partial: query::compile_partial, durability, ..Options::default() };
         let folder = on_disk.then(|| tempfile::tempdir().expect("a folder"));
         let store = match &folder {
             Some(folder) => Store::open(folder.path(), options),
