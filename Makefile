@@ -2,13 +2,13 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run build test sdk oracle example torture fuzz bench clean-room licences docs
+.PHONY: help run build test sdk oracle differential memory example torture fuzz bench clean-room licences docs
 
 ready := . setup/env.sh &&
 binary = $${CARGO_TARGET_DIR:-target}/release/waferdb
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: build ## build WaferDB and serve ./wafer-data on 127.0.0.1:8787 (ARGS='--listen … --data …' changes that)
 	@$(ready) exec "$(binary)" serve $(ARGS)
@@ -26,6 +26,9 @@ sdk: ## the official server and client SDKs, unmodified, against a server (ONLY=
 oracle: ## the SDK scenarios against a real MongoDB behind a thin gateway: are our expectations MongoDB's?
 	@setup/node.sh tests/sdk && tests/oracle/run.sh $(ONLY)
 
+differential: ## random pipelines, filters, updates and shapes against a real MongoDB; ROUNDS=20000 SEED=7 make them long
+	@$(ready) tests/differential/check.sh
+
 example: build ## 135,233 cities loaded, indexed and searched through two SDKs
 	@$(ready) WAFERDB_BIN="$$(realpath "$(binary)")" examples/cities/run.sh
 
@@ -39,6 +42,10 @@ fuzz: ## each fuzz target for SECONDS (60); TARGET=name picks one
 
 bench: ## WaferDB beside MongoDB, PostgreSQL and PocketBase; QUICK=1 takes two minutes, WRITE=1 renews docs/benchmarks.md
 	@$(ready) benches/run.sh $(if $(QUICK),--quick) $(if $(WRITE),--write docs/benchmarks.md) $(ARGS)
+
+memory: build ## peaks of memory while pipelines go over DOCUMENTS (10000000), beside what they may take
+	@$(ready) CARGO_TARGET_DIR="$${CARGO_TARGET_DIR:-$$PWD/target}" cargo build --release --locked --manifest-path benches/load/Cargo.toml && \
+	  "$${CARGO_TARGET_DIR:-target}/release/load" memory --waferdb "$(binary)" --documents $(or $(DOCUMENTS),10000000)
 
 clean-room: ## build and test a fresh clone with an empty cargo home, as on a new machine
 	@setup/clean-room.sh $(ARGS)

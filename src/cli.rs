@@ -226,6 +226,8 @@ pub enum CollectionVerb {
         within: InEnv,
         name: String,
     },
+    /// Show how a query or a pipeline is carried out, and what that takes
+    Explain(Explain),
     /// Drop a collection with its documents and indexes
     Drop {
         #[command(flatten)]
@@ -234,6 +236,24 @@ pub enum CollectionVerb {
         #[command(flatten)]
         sure: Sure,
     },
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Explain {
+    #[command(flatten)]
+    pub within: InCollection,
+    /// Which documents (Extended JSON)
+    #[arg(long, value_name = "FILTER", conflicts_with = "pipeline")]
+    pub filter: Option<String>,
+    /// In which order, such as `{"due": -1}`
+    #[arg(long, value_name = "ORDER", conflicts_with = "pipeline")]
+    pub sort: Option<String>,
+    /// How many at most
+    #[arg(long, value_name = "COUNT", conflicts_with = "pipeline")]
+    pub limit: Option<u64>,
+    /// The stages of a pipeline, as an array (Extended JSON)
+    #[arg(long, value_name = "STAGES")]
+    pub pipeline: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -263,7 +283,7 @@ pub enum IndexVerb {
 pub struct NewIndex {
     #[command(flatten)]
     pub within: InCollection,
-    /// Fields in their order: `name`, `due:-1`, `place:2dsphere`
+    /// Fields in their order: `name`, `due:-1`, `place:2dsphere`, `title:text`
     #[arg(required = true, value_name = "FIELD[:KIND]")]
     pub fields: Vec<String>,
     /// No two documents may have the same values
@@ -278,6 +298,15 @@ pub struct NewIndex {
     /// Remove documents so many seconds after the date in the field
     #[arg(long, value_name = "SECONDS")]
     pub expire_after: Option<u64>,
+    /// How much a field counts in a text index, such as `title=10`; others count 1
+    #[arg(long, value_name = "FIELD=WEIGHT")]
+    pub weight: Vec<String>,
+    /// Language of texts that name none, in a text index
+    #[arg(long, value_name = "NAME")]
+    pub language: Option<String>,
+    /// Field by which documents name their language, in a text index
+    #[arg(long, value_name = "FIELD")]
+    pub language_field: Option<String>,
     /// A name [default: made from the fields]
     #[arg(long)]
     pub name: Option<String>,

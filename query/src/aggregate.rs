@@ -19,7 +19,7 @@ use crate::filter::{Filter, Pred};
 use crate::found::Found;
 use crate::insert::Names;
 use crate::live::Ground;
-use crate::pipeline::{BATCH, Change, Feed, Item, Lead, Nearness, Operator, Pipeline, Source};
+use crate::pipeline::{BATCH, Change, Feed, Item, Lead, Nearness, Operator, Pipeline, Source, StageCount};
 use crate::plan::{Access, Plan, Rank, RowsWanted, Wanted, choose, explain};
 use crate::rules::{Action, grant};
 use crate::session::Session;
@@ -91,7 +91,11 @@ impl<'r> Reach<'r> {
 
     /// Everything that flows out at the end, within what an answer may hold.
     fn flow<'a>(&'a self, pipeline: &'a Pipeline, input: Box<dyn Operator + 'a>, cx: &Cx<'_>) -> Result<Vec<Doc>> {
-        let mut rows = pipeline.build(input, self, cx)?;
+        self.drained(pipeline.build(input, self, cx)?, cx)
+    }
+
+    fn drained(&self, rows: Box<dyn Operator + '_>, cx: &Cx<'_>) -> Result<Vec<Doc>> {
+        let mut rows = rows;
         let (mut docs, mut batch, mut bytes) = (Vec::new(), Vec::with_capacity(BATCH), 0u64);
         let bytes_max = self.session.limits.reply_bytes_max_admin;
         let mut more = true;
@@ -135,7 +139,11 @@ impl<'r> Reach<'r> {
         let wanted = Wanted {
             filter: &filter,
             order: &by,
-            rank: if lead.sort.is_none() { Rank::Natural } else { Rank::Sorted },
+            rank: match &lead.sort {
+                None => Rank::Natural,
+                Some(sort) if sort.is_best_first() => Rank::BestFirst,
+                Some(_) => Rank::Sorted,
+            },
             collation: cx.collation,
             need: lead.limit.map(|limit| limit.saturating_add(lead.skip)),
             hint: None,
@@ -151,12 +159,18 @@ impl<'r> Reach<'r> {
         let sorts = lead.sort.is_some();
         let input = road.open(lead, self, cx)?;
         let examined = input.examined.clone();
-        let rows = self.flow(rest, input, cx)?;
+        let (rows, counts) = rest.build_counted(input, self, cx)?;
+        let rows = self.drained(rows, cx)?;
         let examined = Examined { returned: rows.len() as u64, ..examined.get() };
         let mut out = DocBuilder::new();
         explain(&plan, sorts, &examined).raw().elements().for_each(|element| out.put_element(element));
         let mut stages = ArrayBuilder::new();
-        rest.names().for_each(|name| stages.push(ValueRef::String(name)));
+        for StageCount { stage, given } in counts {
+            let mut shown = DocBuilder::new();
+            shown.put("stage", ValueRef::String(stage));
+            shown.put("nReturned", ValueRef::Int64(i64::try_from(given.get()).unwrap_or(i64::MAX)));
+            stages.push(ValueRef::Document(shown.finish().raw()));
+        }
         out.put("stages", ValueRef::Array(stages.finish().raw()));
         done(Reply::Rows(vec![out.finish()]))
     }
@@ -407,7 +421,8 @@ impl Road {
             _ => None,
         };
         let (skip, left, examined) = (lead.skip, lead.limit, Rc::default());
-        Ok(Box::new(Walked { walk, ahead, near, skip, left, shows_index_keys: reach.shows_index_keys, examined }))
+        let (shows_index_keys, collated) = (reach.shows_index_keys, cx.collation.is_some());
+        Ok(Box::new(Walked { walk, ahead, near, skip, left, shows_index_keys, collated, examined }))
     }
 }
 
@@ -427,6 +442,8 @@ struct Walked {
     skip: u64,
     left: Option<u64>,
     shows_index_keys: bool,
+    /// Do texts compare by a language, which may make different ones equal?
+    collated: bool,
     examined: Rc<Cell<Examined>>,
 }
 
@@ -478,5 +495,108 @@ impl Operator for Walked {
         }
         self.examined.set(self.walk.with_dependent(|_, fetch| fetch.examined));
         Ok(self.left != Some(0))
+    }
+
+    /// The first field of the index that is walked, where entries are whole values and none came in between.
+    fn order(&self) -> Option<&Path> {
+        let road = self.walk.borrow_owner();
+        let Access::Entries(entries) = &road.plan.access else { return None };
+        let whole = entries.index.multikey == 0 && entries.index.collation.is_none() && !self.collated;
+        let alone = self.ahead.is_none() && self.walk.with_dependent(|_, fetch| !fetch.is_mixed());
+        let first = entries.index.fields.first().filter(|_| whole && alone)?;
+        matches!(first.order, FieldOrder::Ascending | FieldOrder::Descending).then_some(&first.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bson::{Document, doc};
+
+    use crate::tests::{database, from_doc, to_doc};
+    use crate::{Aggregate, Command, Db, Reply, Session};
+
+    fn given() -> Vec<Document> {
+        let one = |id: i32| {
+            let group = if id % 7 == 0 { bson::Bson::Null } else { bson::Bson::Int32(id % 5) };
+            doc! {"_id": id, "g": group, "v": id * 31 % 17, "t": [id % 3, id % 4], "w": format!("words {}", id % 6)}
+        };
+        (0..200).map(one).collect()
+    }
+
+    fn run(db: &Db, session: &Session, stages: &[Document], explain: bool) -> Vec<Document> {
+        let command = Command::Aggregate(Aggregate {
+            collection: Some("c".into()),
+            pipeline: stages.iter().map(to_doc).collect(),
+            collation: None,
+            variables: None,
+            explain,
+        });
+        match db.run(session, &command).map(|started| started.reply) {
+            Ok(Reply::Rows(rows)) => rows.iter().map(from_doc).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn groups_along_an_index_are_those_of_a_scan() {
+        let (scanned, session) = database(&given(), &[]);
+        let (indexed, other) = database(&given(), &[doc! {"key": {"g": 1, "v": -1}}, doc! {"key": {"t": 1}}]);
+        let sort = doc! {"$sort": {"_id": 1}};
+        let pipelines = [
+            vec![doc! {"$group": {"_id": "$g", "n": {"$sum": 1}, "m": {"$avg": "$v"}}}, sort.clone()],
+            vec![doc! {"$sort": {"g": -1}}, doc! {"$group": {"_id": "$g", "m": {"$max": "$v"}}}, sort.clone()],
+            vec![
+                doc! {"$match": {"g": {"$gte": 1}}},
+                doc! {"$group": {"_id": "$g", "s": {"$sum": "$_id"}}},
+                sort.clone(),
+            ],
+            vec![doc! {"$match": {"t": 2}}, doc! {"$group": {"_id": "$t", "s": {"$sum": "$_id"}}}, sort.clone()],
+            vec![
+                doc! {"$sort": {"g": 1, "v": -1}},
+                doc! {"$limit": 50},
+                doc! {"$group": {"_id": "$g", "n": {"$sum": 1}}},
+                sort,
+            ],
+        ];
+        for stages in &pipelines {
+            assert_eq!(run(&indexed, &other, stages, false), run(&scanned, &session, stages, false), "{stages:?}");
+        }
+    }
+
+    #[test]
+    fn plans_count_what_each_stage_gives() {
+        let (db, session) = database(&given(), &[doc! {"key": {"g": 1, "v": 1}}]);
+        let stages = [doc! {"$match": {"g": 3}}, doc! {"$unwind": "$t"}, doc! {"$group": {"_id": "$t"}}];
+        let plan = run(&db, &session, &stages, true).pop().expect("a plan");
+        let given: Vec<(&str, i64)> = plan
+            .get_array("stages")
+            .expect("stages")
+            .iter()
+            .filter_map(bson::Bson::as_document)
+            .map(|stage| (stage.get_str("stage").expect("a name"), stage.get_i64("nReturned").expect("a count")))
+            .collect();
+        let matching = run(&db, &session, &stages[..1], false).len() as i64;
+        assert_eq!(given, [("$unwind", matching * 2), ("$group", 4)]);
+        let stats = plan.get_document("executionStats").expect("what it took");
+        assert_eq!(stats.get_i64("totalDocsExamined").expect("a count"), matching);
+        let covered = [doc! {"$group": {"_id": "$g", "m": {"$avg": "$v"}}}];
+        let plan = run(&db, &session, &covered, true).pop().expect("a plan");
+        assert_eq!(plan.get_document("executionStats").expect("it").get_i64("totalDocsExamined").expect("it"), 0);
+    }
+
+    #[test]
+    fn keys_of_indexes_are_shown() {
+        let docs = [doc! {"_id": 1, "a": 10, "b": [3, 1, 2]}, doc! {"_id": 2, "a": 20, "b": 5}, doc! {"_id": 3}];
+        let shown = |index: Document, filter: Document| {
+            let (db, session) = database(&docs, &[doc! {"key": index}]);
+            let stages = [doc! {"$match": filter}, doc! {"$project": {"k": {"$meta": "indexKey"}}}];
+            let rows = run(&db, &session, &stages, false);
+            rows.iter().map(|row| row.get("k").map_or("none".into(), ToString::to_string)).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(shown(doc! {"a": 1}, doc! {"a": {"$gt": 0}}), r#"{ "a": 10 } { "a": 20 }"#);
+        assert_eq!(shown(doc! {"a": -1, "b": 1}, doc! {"a": 10}), r#"{ "a": 10, "b": 1 }"#);
+        assert_eq!(shown(doc! {"b": 1}, doc! {"b": {"$gte": 2}}), r#"{ "b": 2 } { "b": 5 }"#);
+        assert_eq!(shown(doc! {"a": "hashed"}, doc! {"a": 10}), r#"{ "a": 7766103514953448109 }"#);
+        assert_eq!(shown(doc! {"a": 1}, doc! {"_id": 1}), "none");
     }
 }

@@ -106,7 +106,7 @@ impl Asked {
     fn rank(&self) -> Rank {
         match self.sort.fields.as_slice() {
             [] => Rank::Natural,
-            [field] if matches!(field.by, SortBy::Meta(Meta::TextScore)) => Rank::BestFirst,
+            _ if self.sort.is_best_first() => Rank::BestFirst,
             _ => Rank::Sorted,
         }
     }

@@ -40,6 +40,9 @@ mod unwind;
 mod update;
 mod window;
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use storage::{Doc, RawDoc, ValueRef};
 
 use crate::cx::Cx;
@@ -47,12 +50,22 @@ use crate::error::number::{FAILED_TO_PARSE, TYPE_MISMATCH};
 use crate::error::{Code, Error, Result};
 use crate::expr::{Expr, Late, Reading};
 use crate::sort::Meta;
+use operator::Counted;
 
 pub use geo_near::Nearness;
 pub use operator::{BATCH, Feed, Item, Operator, collect};
 pub use source::{Change, Lead, Source, VecSource};
 pub use spill::{MemorySpill, Spill, SpillFile};
 pub use update::Rewrite;
+
+/// How many documents a stage has given.
+#[derive(Clone, Debug)]
+pub struct StageCount {
+    /// The stage's name.
+    pub stage: &'static str,
+    /// Grows while the pipeline runs.
+    pub given: Rc<Cell<u64>>,
+}
 
 /// A pipeline, ready to be built.
 #[derive(Clone, Debug)]
@@ -245,11 +258,6 @@ impl Pipeline {
         (lead, self)
     }
 
-    /// What the stages are, for people.
-    pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.stages.iter().map(Stage::name)
-    }
-
     /// Builds the chain of operators behind an input.
     ///
     /// # Errors
@@ -261,6 +269,25 @@ impl Pipeline {
         cx: &Cx<'_>,
     ) -> Result<Box<dyn Operator + 'a>> {
         self.stages.iter().try_fold(input, |input, stage| stage.build(input, source, cx))
+    }
+
+    /// Builds the chain and tells how many documents each stage gives, for explain.
+    ///
+    /// # Errors
+    /// As for [`Pipeline::build`].
+    pub fn build_counted<'a>(
+        &'a self,
+        input: Box<dyn Operator + 'a>,
+        source: &'a dyn Source,
+        cx: &Cx<'_>,
+    ) -> Result<(Box<dyn Operator + 'a>, Vec<StageCount>)> {
+        let (mut chain, mut counts) = (input, Vec::new());
+        for stage in &self.stages {
+            let count = Rc::default();
+            chain = Box::new(Counted::new(stage.build(chain, source, cx)?, Rc::clone(&count)));
+            counts.push(StageCount { stage: stage.name(), given: count });
+        }
+        Ok((chain, counts))
     }
 
     /// Refuses `$meta` of what no stage before has found out.

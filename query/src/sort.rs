@@ -196,6 +196,13 @@ impl SortField {
     }
 }
 
+impl Sort {
+    /// Is it by how well words fit, and nothing else?
+    pub fn is_best_first(&self) -> bool {
+        matches!(self.fields.as_slice(), [field] if matches!(field.by, SortBy::Meta(Meta::TextScore)))
+    }
+}
+
 impl Meta {
     /// How it is written.
     pub const fn name(self) -> &'static str {

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use super::check_sure;
 use super::env::{rows, tell};
 use super::index::show_indexes;
-use crate::cli::CollectionVerb;
+use crate::cli::{CollectionVerb, Explain};
 use crate::client::{Target, part};
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::show::{self, Column, Reads};
 
 /// Does a collection's verb.
@@ -28,6 +28,11 @@ pub fn run(target: &Target, verb: CollectionVerb, as_json: bool) -> Result<()> {
             let answer = target.get(&format!("{}/{}", path(&within.env), part(&name)))?;
             stats(&answer, as_json);
         }
+        CollectionVerb::Explain(what) => {
+            let path = format!("{}/{}/explain", path(&what.within.within.env), part(&what.within.collection));
+            let answer = target.post(&path, &question(&what)?)?;
+            rows(&answer, "plan").iter().for_each(show::json);
+        }
         CollectionVerb::Drop { within, name, sure } => {
             check_sure(sure, "dropping a collection with all its documents")?;
             let answer = target.delete(&format!("{}/{}", path(&within.env), part(&name)))?;
@@ -35,6 +40,19 @@ pub fn run(target: &Target, verb: CollectionVerb, as_json: bool) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What is to be explained, as the server reads it.
+fn question(what: &Explain) -> Result<Value> {
+    let mut question = serde_json::Map::new();
+    for (name, text) in [("filter", &what.filter), ("sort", &what.sort), ("pipeline", &what.pipeline)] {
+        let Some(text) = text else { continue };
+        let value = serde_json::from_str(text)
+            .map_err(|fault| Failure::refused("INVALID_PARAM", format!("--{name}: {fault}")))?;
+        question.insert(name.to_owned(), value);
+    }
+    question.extend(what.limit.map(|limit| ("limit".to_owned(), json!(limit))));
+    Ok(Value::Object(question))
 }
 
 fn path(env: &str) -> String {

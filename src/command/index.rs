@@ -70,6 +70,15 @@ fn read_field(field: &str) -> (&str, Value) {
     }
 }
 
+/// `title=10`
+fn read_weight(text: &str) -> Result<(String, Value)> {
+    let weight = text.rsplit_once('=').and_then(|(field, weight)| Some((field, weight.parse::<u32>().ok()?)));
+    let (field, weight) = weight.ok_or_else(|| {
+        Failure::refused("INVALID_PARAM", format!("--weight: expected FIELD=WEIGHT such as title=10, found {text:?}"))
+    })?;
+    Ok((field.to_owned(), json!(weight)))
+}
+
 /// The name that the server would give, too.
 fn default_name(fields: &[(&str, Value)]) -> String {
     let parts =
@@ -93,6 +102,14 @@ fn description(new: &NewIndex, fields: &[(&str, Value)], name: &str) -> Result<V
         let filter: Value = serde_json::from_str(filter)
             .map_err(|fault| Failure::refused("INVALID_PARAM", format!("--partial: {fault}")))?;
         index.insert("partialFilterExpression".to_owned(), filter);
+    }
+    if !new.weight.is_empty() {
+        let weights = new.weight.iter().map(|weight| read_weight(weight)).collect::<Result<Map<_, _>>>()?;
+        index.insert("weights".to_owned(), Value::Object(weights));
+    }
+    let languages = [("default_language", &new.language), ("language_override", &new.language_field)];
+    for (name, language) in languages {
+        index.extend(language.as_ref().map(|language| (name.to_owned(), json!(language))));
     }
     Ok(Value::Object(index))
 }

@@ -10,3 +10,4 @@ mod spec;
 mod support;
 mod transactions;
 mod watch;
+mod words;

@@ -3,6 +3,7 @@
 //! Each value is a function of (stream, index) alone, so document *i* is the same whatever the number of documents is, and
 //! nothing needs to be stored or shipped. This file knows no server.
 
+use crate::reports::Report;
 use serde_json::{Value, json};
 
 /// Documents that a run loads unless told otherwise.
@@ -16,8 +17,8 @@ const WORDS: &str = "time person year way day thing man world life hand part chi
     company number group problem fact cloud function wafer index query store member order coupon ticket photo video \
     music travel food coffee street garden river mountain winter summer light paper school doctor market window bridge \
     signal engine travel basket silver copper yellow orange purple";
-const USERS: u64 = 10_000;
-const CATEGORIES: u64 = 50;
+pub const USERS: u64 = 10_000;
+pub const CATEGORIES: u64 = 50;
 const TAGS: u64 = 200;
 const CITIES: u64 = 100;
 const FIRST_MS: u64 = 1_700_000_000_000;
@@ -34,7 +35,7 @@ pub enum Op {
     Near { longitude: f64, latitude: f64 },
     Insert { document: Value },
     Update { id: String },
-    Aggregate,
+    Report(Report),
 }
 
 /// What is measured as one line of the table.
@@ -49,16 +50,21 @@ pub enum Kind {
     Insert,
     Update,
     Aggregate,
+    Uncovered,
+    Slice,
+    Join,
+    Top,
+    Words,
     Mixed,
 }
 
 impl Kind {
     /// Does it neither add documents nor ask for what others have added?
     pub fn only_reads_or_updates(self) -> bool {
-        !matches!(self, Kind::Insert | Kind::Mixed | Kind::Aggregate)
+        !self.is_report() && !matches!(self, Kind::Insert | Kind::Mixed)
     }
 
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 15] = [
         Kind::Get,
         Kind::List,
         Kind::Compound,
@@ -68,6 +74,11 @@ impl Kind {
         Kind::Insert,
         Kind::Update,
         Kind::Aggregate,
+        Kind::Uncovered,
+        Kind::Slice,
+        Kind::Join,
+        Kind::Top,
+        Kind::Words,
         Kind::Mixed,
     ];
 
@@ -83,6 +94,11 @@ impl Kind {
             Kind::Insert => "insert",
             Kind::Update => "update",
             Kind::Aggregate => "aggregate",
+            Kind::Uncovered => "uncovered",
+            Kind::Slice => "slice",
+            Kind::Join => "join",
+            Kind::Top => "top",
+            Kind::Words => "words",
             Kind::Mixed => "mixed",
         }
     }
@@ -98,14 +114,26 @@ impl Kind {
             Kind::Count => "count over 2 000 entries",
             Kind::Insert => "insert, synced, 7 index entries",
             Kind::Update => "update $inc by id, synced",
-            Kind::Aggregate => "group by + avg over all",
+            Kind::Aggregate => "group by + avg over all, covered",
+            Kind::Uncovered => "group by + avg over all, not covered",
+            Kind::Slice => "match 1 % + group",
+            Kind::Join => "lookup of a tenth by key + group",
+            Kind::Top => "newest 100 of all, no index",
+            Kind::Words => "two Chinese words, best 20",
             Kind::Mixed => "mixed",
         }
     }
 }
 
+impl Kind {
+    /// Does it ask over many documents at once, which not every server can?
+    pub const fn is_report(self) -> bool {
+        matches!(self, Kind::Aggregate | Kind::Uncovered | Kind::Slice | Kind::Join | Kind::Top | Kind::Words)
+    }
+}
+
 /// The number behind everything: a splitmix64 finaliser over a counter, streams set apart by an odd factor.
-fn mix(stream: u64, index: u64) -> u64 {
+pub fn mix(stream: u64, index: u64) -> u64 {
     let mut z = index
         .wrapping_mul(0x9E37_79B9_7F4A_7C15)
         .wrapping_add(stream.wrapping_mul(0xD1B5_4A32_D192_ED03))
@@ -120,12 +148,12 @@ pub fn id(index: u64) -> String {
     format!("{:016x}{:016x}", mix(1, index), mix(2, index))
 }
 
-fn openid(user: u64) -> String {
+pub fn openid(user: u64) -> String {
     let digits = format!("{:016x}{:016x}", mix(3, user), mix(4, user));
     format!("o{}", digits.get(..27).unwrap_or(&digits))
 }
 
-fn category(number: u64) -> String {
+pub fn category(number: u64) -> String {
     format!("cat{number:02}")
 }
 
@@ -174,7 +202,12 @@ pub fn operation(kind: Kind, index: u64, loaded: u64, fresh: u64) -> Op {
         Kind::Near => Op::Near { longitude: coordinate(115.5, random(7)), latitude: coordinate(39.0, random(8)) },
         Kind::Insert => Op::Insert { document: document(loaded + fresh) },
         Kind::Update => Op::Update { id: id(random(5) % loaded) },
-        Kind::Aggregate => Op::Aggregate,
+        Kind::Aggregate => Op::Report(Report::Covered),
+        Kind::Uncovered => Op::Report(Report::Uncovered),
+        Kind::Slice => Op::Report(Report::slice(random(9))),
+        Kind::Join => Op::Report(Report::join(random(10))),
+        Kind::Top => Op::Report(Report::Top),
+        Kind::Words => Op::Report(Report::words(random(11))),
         Kind::Mixed => operation(mixed(mix(999, index)), index, loaded, fresh),
     }
 }

@@ -8,9 +8,11 @@ mod data;
 mod gateway;
 mod http;
 mod measure;
+mod memory;
 mod process;
 mod realtime;
 mod report;
+mod reports;
 mod server;
 mod startup;
 mod target;
@@ -31,6 +33,7 @@ const USAGE: &str =
        load realtime [--waferdb PROGRAM] [--mongod PROGRAM] [--pocketbase PROGRAM] [--rounds 3] [--seconds 1]
                     [--watchers 1000] [--changes 200] [--crowd 10000] [--folder WHERE]
        load startup --waferdb PROGRAM [--documents N] [--folder WHERE]
+       load memory --waferdb PROGRAM [--documents N] [--folder WHERE]      (peaks of memory, pipeline by pipeline)
        load documents --documents N      (prints them, one a line)";
 
 #[derive(Debug)]
@@ -57,6 +60,7 @@ fn main() {
                 Some("compare") => compare(&options).await,
                 Some("realtime") => realtime::run(&options).await,
                 Some("startup") => startup::run(&options.programs, &options.folder, options.documents).await,
+                Some("memory") => memory::run(&options.programs, &options.folder, options.documents).await,
                 Some("documents") => {
                     (0..options.documents).for_each(|index| println!("{}", data::document(index)));
                     Ok(())
@@ -135,6 +139,7 @@ async fn compare(options: &Options) -> Result<()> {
     let servers = server::start_all(&options.programs, &options.folder, options.documents).await?;
     tokio::time::sleep(Duration::from_secs(2)).await; // let them settle what loading left behind
     let mut footprints: Vec<Footprint> = servers.iter().map(footprint).collect();
+    server::fill_others(&servers, &options.kinds, options.documents).await?;
     servers.iter().for_each(|server| server.process.pause());
     let mut lines = Vec::new();
     for &kind in &options.kinds {
@@ -162,7 +167,7 @@ async fn turn_about(servers: &[Server], options: &Options, kind: Kind, clients: 
     let mut readings: Vec<Vec<measure::Reading>> = servers.iter().map(|_| Vec::new()).collect();
     for round in 0..options.rounds {
         for (server, readings) in servers.iter().zip(&mut readings) {
-            if kind == Kind::Aggregate && server.name == "pocketbase" {
+            if kind.is_report() && server.name == "pocketbase" {
                 continue;
             }
             let seed = (round * 100 + clients) as u64 + 1;

@@ -62,6 +62,29 @@ impl Process {
         self.tree().into_iter().filter_map(rollup).filter_map(pss).sum::<u64>() * 1024
     }
 
+    /// What is in memory of the server itself, in bytes.
+    pub fn resident_bytes(&self) -> Result<u64> {
+        self.status("VmRSS:")
+    }
+
+    /// The most that was in memory since [`Process::forget_peak`], in bytes.
+    pub fn peak_bytes(&self) -> Result<u64> {
+        self.status("VmHWM:")
+    }
+
+    /// Begins a new peak at what is in memory now.
+    pub fn forget_peak(&self) -> Result<()> {
+        const PEAK: &str = "5"; // proc(5), clear_refs
+        Ok(fs::write(format!("/proc/{}/clear_refs", self.child.id()), PEAK)?)
+    }
+
+    fn status(&self, name: &str) -> Result<u64> {
+        let text = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let kilobytes =
+            text.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse::<u64>().ok());
+        Ok(kilobytes.ok_or("no such line in /proc")? * 1024)
+    }
+
     /// What its folder takes on disk, in bytes.
     pub fn disk_bytes(&self) -> u64 {
         disk_bytes(&self.folder)

@@ -16,6 +16,11 @@ const GOALS: &[(Kind, [Option<f64>; 3])] = &[
     (Kind::Insert, [Some(2.0), Some(1.4), Some(6.0)]),
     (Kind::Update, [Some(1.6), Some(1.5), Some(8.0)]),
     (Kind::Aggregate, [Some(1.8), Some(1.6), None]),
+    (Kind::Uncovered, [Some(1.0), Some(1.0), None]),
+    (Kind::Slice, [Some(1.0), Some(1.0), None]),
+    (Kind::Join, [Some(1.0), Some(1.0), None]),
+    (Kind::Top, [Some(1.0), Some(1.0), None]),
+    (Kind::Words, [Some(1.0), Some(1.0), None]),
     (Kind::Mixed, [Some(2.5), Some(1.2), Some(4.0)]),
 ];
 const PEERS: [&str; 3] = ["postgres", "mongodb", "pocketbase"];

@@ -1,7 +1,8 @@
 //! The servers under measurement: how each is set up, started, filled and reached.
 
-use crate::data::{self, DOCUMENTS};
+use crate::data::{self, DOCUMENTS, Kind};
 use crate::process::Process;
+use crate::reports;
 use crate::target::{self, Result, Target, credentials};
 use serde_json::Value;
 use std::cell::Cell;
@@ -102,26 +103,39 @@ pub async fn start_waferdb(program: &Path, folder: &Path) -> Result<(Process, Ta
         ("WAFERDB_CONNECTIONS_MAX", CONNECTIONS_MAX),
     ];
     let process = Process::start("waferdb", folder, SERVER_CORE, &words, &variables)?;
-    let target = ready(Target::Wafer { address }, "waferdb").await?;
+    let target = ready(Target::Wafer { address: address.clone() }, "waferdb").await?;
+    let until = Instant::now() + READY_WITHIN;
+    while !target::is_open(&address).await? {
+        if until < Instant::now() {
+            return Err("waferdb does not open its folder".into());
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     Ok((process, target))
 }
 
-/// The workload's collection and its four indexes.
+/// The workload's collections and their indexes.
 pub async fn make_waferdb_indexes(program: &Path, target: &Target) -> Result<()> {
     target::prepare(target).await?;
-    let Target::Wafer { address } = target else { return Err("not WaferDB".into()) };
-    let url = format!("http://{address}");
-    for fields in [&["category"][..], &["category", "score"], &["tags"], &["loc:2dsphere"]] {
-        let output = Command::new(program)
-            .args(["--server", &url, "--admin-token", ADMIN_TOKEN, "index", "create", "--env", &credentials().env])
-            .args(["--collection", "posts"])
-            .args(fields)
-            .output()?;
-        if !output.status.success() {
-            return Err(format!("index {fields:?}: {}", String::from_utf8_lossy(&output.stderr)).into());
-        }
+    let of_posts = [&["category"][..], &["category", "score"], &["tags"], &["loc:2dsphere"]];
+    let of_posts = of_posts.map(|fields| ("posts", fields));
+    let env = credentials().env;
+    for (collection, fields) in of_posts.into_iter().chain([("articles", &["text:text"][..])]) {
+        let words = ["index", "create", "--env", &env, "--collection", collection];
+        admin(program, target, &[&words[..], fields].concat())?;
     }
     Ok(())
+}
+
+/// Has the command line do something on a server that runs.
+pub fn admin(program: &Path, target: &Target, words: &[&str]) -> Result<()> {
+    let Target::Wafer { address } = target else { return Err("not WaferDB".into()) };
+    let url = format!("http://{address}");
+    let output = Command::new(program).args(["--server", &url, "--admin-token", ADMIN_TOKEN]).args(words).output()?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(format!("{words:?}: {}", String::from_utf8_lossy(&output.stderr)).into()),
+    }
 }
 
 /// Starts MongoDB with more words on its command line.
@@ -215,18 +229,48 @@ async fn fill(name: &'static str, process: Process, target: Target, documents: u
     for first in (0..documents).step_by(batch as usize) {
         let list: Vec<Value> = (first..documents.min(first + batch)).map(data::document).collect();
         let began = Instant::now();
-        client.load(&list).await.map_err(|error| format!("{name}: loading: {error}"))?;
+        client.load("posts", &list).await.map_err(|error| format!("{name}: loading: {error}"))?;
         loaded_in += began.elapsed();
     }
-    if let Target::Postgres { address } = &target {
-        let vacuum = Command::new("psql").args([address, "-qc", "VACUUM ANALYZE posts"]).output()?;
-        if !vacuum.status.success() {
-            return Err(format!("vacuum: {}", String::from_utf8_lossy(&vacuum.stderr)).into());
-        }
-    }
+    vacuum(&target, "posts")?;
     eprintln!("{name}: {documents} documents loaded in {:.1} s", loaded_in.as_secs_f64());
     Ok(Server { name, process, target, loaded_in, fresh: Rc::new(Cell::new(0)) })
 }
+
+/// Tells PostgreSQL what a table holds.
+fn vacuum(target: &Target, table: &str) -> Result<()> {
+    let Target::Postgres { address } = target else { return Ok(()) };
+    let vacuum = Command::new("psql").args([address, "-qc", &format!("VACUUM ANALYZE {table}")]).output()?;
+    match vacuum.status.success() {
+        true => Ok(()),
+        false => Err(format!("vacuum: {}", String::from_utf8_lossy(&vacuum.stderr)).into()),
+    }
+}
+
+/// Loads the collections beside the posts that some operations need.
+pub async fn fill_others(servers: &[Server], kinds: &[Kind], documents: u64) -> Result<()> {
+    let users = kinds.contains(&Kind::Join).then(reports::users).unwrap_or_default();
+    let articles = if kinds.contains(&Kind::Words) { documents } else { 0 };
+    for server in servers.iter().filter(|server| server.name != "pocketbase") {
+        let mut client = server.target.connect().await?;
+        for list in users.chunks(1000) {
+            client.load("users", list).await?;
+        }
+        for first in (0..articles).step_by(1000) {
+            let list: Vec<Value> = (first..articles.min(first + 1000)).map(reports::article).collect();
+            client.load("articles", &list).await?;
+        }
+        vacuum(&server.target, "users")?;
+        vacuum(&server.target, "articles")?;
+    }
+    if articles > 0 {
+        tokio::time::sleep(WORDS_SETTLE).await;
+    }
+    Ok(())
+}
+
+/// Time for indexes of words to follow what was loaded.
+const WORDS_SETTLE: Duration = Duration::from_secs(10);
 
 fn text(path: &Path) -> Result<&str> {
     path.to_str().ok_or_else(|| format!("{} is not readable text", path.display()).into())

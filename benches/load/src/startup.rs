@@ -23,7 +23,7 @@ pub async fn run(programs: &Programs, folder: &Path, documents: u64) -> Result<(
     let mut client = target.connect().await?;
     for first in (0..documents).step_by(BATCH as usize) {
         let list: Vec<_> = (first..documents.min(first + BATCH)).map(crate::data::document).collect();
-        client.load(&list).await?;
+        client.load("posts", &list).await?;
     }
     process.stop()?;
     println!("{documents} documents, {} MB on disk", disk_bytes(&data) / 1_000_000);

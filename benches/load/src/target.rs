@@ -9,7 +9,7 @@ mod wafer;
 
 pub use mongo::message;
 pub use pocketbase::prepare as prepare_pocketbase;
-pub use wafer::{Gateway, credentials};
+pub use wafer::{Gateway, credentials, is_open};
 
 use crate::data::Op;
 use serde_json::Value;
@@ -82,11 +82,11 @@ impl Client {
     }
 
     /// Inserts many documents in one request, as that server's users would in bulk.
-    pub async fn load(&mut self, documents: &[Value]) -> Result<()> {
+    pub async fn load(&mut self, collection: &str, documents: &[Value]) -> Result<()> {
         match self {
-            Client::Wafer(client) => client.load(documents).await,
-            Client::Mongo(client) => client.load(documents).await,
-            Client::Postgres(client) => client.load(documents).await,
+            Client::Wafer(client) => client.load(collection, documents).await,
+            Client::Mongo(client) => client.load(collection, documents).await,
+            Client::Postgres(client) => client.load(collection, documents).await,
             Client::PocketBase(client) => client.load(documents).await,
         }
     }

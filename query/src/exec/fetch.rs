@@ -3,7 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 
 use storage::key::skip;
-use storage::{Collection, Direction, Doc, IndexEntry, KeyRange, Rid, Scan, Value, View};
+use storage::{Collection, Direction, Doc, IndexEntry, KeyRange, RawDoc, Rid, Scan, Value, View};
 
 use super::Examined;
 use super::assemble::assemble;
@@ -118,6 +118,40 @@ impl<'v> Fetch<'v> {
         Ok(self.ready.pop_front())
     }
 
+    /// The next row that `keeps` says yes to. Where rows are read one behind the other, the others are not even copied.
+    ///
+    /// # Errors
+    /// As for [`Fetch::next_row`], and those of `keeps`.
+    pub fn next_kept(&mut self, cx: &Cx<'_>, keeps: &mut dyn FnMut(RawDoc<'_>) -> Result<bool>) -> Result<Option<Row>> {
+        loop {
+            if self.ready.is_empty() && matches!(self.source, Source::Scan(_)) {
+                match self.scan_on(cx, keeps)? {
+                    None => self.source = Source::Done,
+                    row => return Ok(row),
+                }
+            }
+            match self.next_row(cx)? {
+                None => return Ok(None),
+                Some(row) if keeps(row.doc.raw())? => return Ok(Some(row)),
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// The next document of a scan that matches and is kept; `None` at its end.
+    fn scan_on(&mut self, cx: &Cx<'_>, keeps: &mut dyn FnMut(RawDoc<'_>) -> Result<bool>) -> Result<Option<Row>> {
+        let Source::Scan(docs) = &mut self.source else { return Ok(None) };
+        loop {
+            cx.tick()?;
+            let Some((rid, doc)) = docs.next_doc()? else { return Ok(None) };
+            self.examined.docs += 1;
+            let hidden = self.staged.hidden.contains(&rid);
+            if !hidden && self.residual.matches(doc, cx)? && keeps(doc)? {
+                return Ok(Some(Row { rid, doc: doc.to_doc() }));
+            }
+        }
+    }
+
     /// How many rows are left, without fetching documents where the index alone decides.
     ///
     /// # Errors
@@ -161,19 +195,11 @@ impl<'v> Fetch<'v> {
 
     /// Documents stand in the road itself: they are checked where they lie and copied only if they match.
     fn fill_by_scan(&mut self, cx: &Cx<'_>) -> Result<bool> {
-        let Source::Scan(docs) = &mut self.source else { return Ok(false) };
-        loop {
-            cx.tick()?;
-            let Some((rid, doc)) = docs.next_doc()? else {
-                self.source = Source::Done;
-                return Ok(true);
-            };
-            self.examined.docs += 1;
-            if !self.staged.hidden.contains(&rid) && self.residual.matches(doc, cx)? {
-                self.ready.push_back(Row { rid, doc: doc.to_doc() });
-                return Ok(true);
-            }
+        match self.scan_on(cx, &mut |_| Ok(true))? {
+            Some(row) => self.ready.push_back(row),
+            None => self.source = Source::Done,
         }
+        Ok(true)
     }
 
     fn fill_by_places(&mut self, cx: &Cx<'_>) -> Result<bool> {

@@ -2,7 +2,7 @@
 
 use std::collections::BinaryHeap;
 
-use storage::{Doc, Rid, Value, ValueRef};
+use storage::{Doc, RawDoc, Rid, Value, ValueRef};
 
 use super::fetch::{Fetch, Row};
 use crate::cx::Cx;
@@ -24,12 +24,18 @@ pub fn sorted(fetch: &mut Fetch<'_>, sort: &Sort, filter: &Filter, keep: Option<
     }
     let metas = sort.metas();
     let mut held = Held { rows: BinaryHeap::new(), bytes: 0, keep };
-    while let Some(row) = fetch.next_row(cx)? {
-        let mut key = Vec::with_capacity(32);
-        let found = if metas.is_empty() { None } else { filter.found(row.doc.raw(), &metas, cx)? };
-        let meta = |kind| found.as_ref().and_then(|found| found.get(kind)).map_or(Value::Null, ValueRef::to_value);
-        sort.key_with(row.doc.raw(), cx, meta, &mut key)?;
-        held.add(Keyed { key, rid: row.rid, doc: row.doc });
+    let mut key = Vec::with_capacity(32);
+    loop {
+        let worst = held.worst();
+        let mut keeps = |doc: RawDoc<'_>| {
+            key.clear();
+            let found = if metas.is_empty() { None } else { filter.found(doc, &metas, cx)? };
+            let meta = |kind| found.as_ref().and_then(|found| found.get(kind)).map_or(Value::Null, ValueRef::to_value);
+            sort.key_with(doc, cx, meta, &mut key)?;
+            Ok(worst.is_none_or(|worst| key.as_slice() <= worst))
+        };
+        let Some(row) = fetch.next_kept(cx, &mut keeps)? else { break };
+        held.add(Keyed { key: key.clone(), rid: row.rid, doc: row.doc });
         held.check(cx)?;
     }
     Ok(held.rows.into_sorted_vec().into_iter().map(|row| Row { rid: row.rid, doc: row.doc }).collect())
@@ -49,6 +55,11 @@ struct Keyed {
 }
 
 impl Held {
+    /// The key that a row must not exceed to be held; `None` while there is room.
+    fn worst(&self) -> Option<&[u8]> {
+        self.rows.peek().filter(|_| self.rows.len() >= self.keep).map(|row| row.key.as_slice())
+    }
+
     fn add(&mut self, row: Keyed) {
         if self.rows.len() >= self.keep {
             if self.rows.peek().is_some_and(|worst| *worst <= row) {

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use storage::key::{self, Direction};
-use storage::{Doc, DocBuilder, RawDoc, Value, ValueRef, compare_with};
+use storage::{Doc, DocBuilder, Path, RawDoc, Value, ValueRef, compare_with};
 
 use super::Stage;
 use super::needs::Needs;
-use super::operator::{BATCH, Blocking, Item, Memory, Operator, each};
+use super::operator::{BATCH, Blocking, Item, Memory, Operator, Rows, each};
 use super::spill::{Reader, Writer};
 use crate::cx::Cx;
 use crate::error::{Error, Result};
@@ -92,6 +92,14 @@ pub(super) fn counter(name: &str) -> (Box<str>, Accumulator) {
 }
 
 impl Key {
+    /// Is it the value of this very field?
+    fn is_field(&self, path: Option<&Path>) -> bool {
+        match (self, path) {
+            (Key::Value(expr), Some(path)) => expr.as_field().is_some_and(|field| field.as_path() == path),
+            _ => false,
+        }
+    }
+
     fn of<'a>(&'a self, doc: RawDoc<'a>, cx: &'a Cx<'a>) -> Result<Computed<'a>> {
         match self {
             Key::Value(expr) => expr.eval(doc, cx),
@@ -135,6 +143,9 @@ fn range_of<'b>(value: &Computed<'_>, borders: &'b [Value], cx: &Cx<'_>) -> Opti
 impl Group {
     pub fn build<'a>(&'a self, input: Box<dyn Operator + 'a>) -> Box<dyn Operator + 'a> {
         let mut input = input;
+        if self.key.is_field(input.order()) {
+            return Box::new(Streamed { group: self, rows: Rows::new(input), next: None, key: Vec::new() });
+        }
         Box::new(Blocking::new(move |cx: &Cx<'_>| {
             let mut table = Table::new(self, 0);
             each(&mut *input, cx, |item| table.add(&item.doc, &cx.with_found(item.found.as_deref())))?;
@@ -175,10 +186,78 @@ impl Group {
     }
 }
 
+/// Groups of an input in which the documents of a group stand together: one is held at a time.
+struct Streamed<'g> {
+    group: &'g Group,
+    rows: Rows<'g>,
+    /// The first document of the next group.
+    next: Option<Item>,
+    /// The key of the group at hand, as bytes that are equal for equal values.
+    key: Vec<u8>,
+}
+
+impl Streamed<'_> {
+    /// The next group; `None` behind the last.
+    fn next_group(&mut self, cx: &Cx<'_>) -> Result<Option<Doc>> {
+        let first = match self.next.take() {
+            Some(item) => item,
+            None => match self.rows.next(cx)? {
+                Some(item) => item,
+                None => return Ok(None),
+            },
+        };
+        let id = self.group.key.of(first.doc.raw(), cx)?.into_value().unwrap_or(Value::Null);
+        let mut held = Held { tallies: self.group.start(Some(id.as_ref()), cx)?, id };
+        self.key.clear();
+        key::encode(held.id.as_ref(), Direction::Ascending, cx.collation, &mut self.key);
+        let (mut memory, mut other) = (Memory::of("$group"), Vec::with_capacity(self.key.len()));
+        let mut item = first;
+        loop {
+            let grown = held.add(self.group, &item.doc, &cx.with_found(item.found.as_deref()))?;
+            memory.take(grown, cx)?;
+            let Some(next) = self.rows.next(cx)? else { break };
+            other.clear();
+            let id = self.group.key.of(next.doc.raw(), cx)?;
+            key::encode(id.or_null(), Direction::Ascending, cx.collation, &mut other);
+            if other != self.key {
+                drop(id);
+                self.next = Some(next);
+                break;
+            }
+            drop(id);
+            item = next;
+        }
+        self.group.finish(&held).map(Some)
+    }
+}
+
+impl Operator for Streamed<'_> {
+    fn next_batch(&mut self, cx: &Cx<'_>, out: &mut Vec<Item>) -> Result<bool> {
+        for _ in 0..BATCH {
+            match self.next_group(cx)? {
+                Some(doc) => out.push(Item::plain(doc)),
+                None => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+}
+
 /// One group.
 struct Held {
     id: Value,
     tallies: Vec<Tally>,
+}
+
+impl Held {
+    /// Takes a document in; says by how many bytes the group has grown.
+    fn add(&mut self, group: &Group, doc: &Doc, cx: &Cx<'_>) -> Result<usize> {
+        let mut grown = 0;
+        for ((_, accumulator), tally) in group.fields.iter().zip(&mut self.tallies) {
+            grown += tally.add(accumulator, doc.raw(), cx)?;
+        }
+        Ok(grown)
+    }
 }
 
 /// The groups that are held, and files of documents whose groups are not.
@@ -223,10 +302,7 @@ impl<'g> Table<'g> {
             None => self.insert(id.or_null(), cx)?,
         };
         let Some(held) = self.held.get_mut(place) else { return Ok(()) };
-        let mut grown = 0;
-        for ((_, accumulator), tally) in self.group.fields.iter().zip(&mut held.tallies) {
-            grown += tally.add(accumulator, doc.raw(), cx)?;
-        }
+        let grown = held.add(self.group, doc, cx)?;
         if grown == 0 || self.memory.grow(grown, cx) {
             return Ok(());
         }

@@ -1,7 +1,8 @@
 //! `$lookup`: to each document the matching documents of another collection.
 //!
 //! Equality is decided in batches. Where the other collection has an index on the field, the values of a batch are
-//! looked up together; else its documents are put into a table once, as far as the memory goes.
+//! looked up together; else its documents are put into a table once. Where that outgrows the memory, it is read through for
+//! many documents at a time.
 
 use std::collections::{HashMap, HashSet};
 
@@ -150,7 +151,7 @@ impl Inner {
 
 impl Lookup {
     pub fn build<'a>(&'a self, input: Box<dyn Operator + 'a>, source: &'a dyn Source) -> Box<dyn Operator + 'a> {
-        Box::new(Joined { lookup: self, source, input, batch: Vec::new(), table: None, cached: None })
+        Box::new(Joined { lookup: self, source, input, batch: Vec::new(), table: None, is_large: false, cached: None })
     }
 
     /// The field that it sets.
@@ -193,6 +194,9 @@ impl Lookup {
     }
 }
 
+/// Documents that are looked up together where each look reads the whole other collection.
+const LARGE_BATCH: usize = 4096;
+
 /// Adds found documents to the input, batch by batch.
 struct Joined<'a> {
     lookup: &'a Lookup,
@@ -201,13 +205,18 @@ struct Joined<'a> {
     batch: Vec<Item>,
     /// The other collection, where it has no index on the field.
     table: Option<Table>,
+    /// Is the other collection too large to be held? Then it is read through for each batch, and batches are large.
+    is_large: bool,
     /// What an inner pipeline gives that depends on no input document.
     cached: Option<Vec<Doc>>,
 }
 
 impl Operator for Joined<'_> {
     fn next_batch(&mut self, cx: &Cx<'_>, out: &mut Vec<Item>) -> Result<bool> {
-        let more = self.input.next_batch(cx, &mut self.batch)?;
+        let mut more = self.input.next_batch(cx, &mut self.batch)?;
+        if self.is_large {
+            more = more && self.fill_large_batch(cx)?;
+        }
         let batch = std::mem::take(&mut self.batch);
         match &self.lookup.equality {
             Some(equality) => self.by_equality(equality, batch, cx, out)?,
@@ -224,6 +233,23 @@ impl Operator for Joined<'_> {
 }
 
 impl Joined<'_> {
+    /// Takes in as many documents as are looked up together; false once there are no more.
+    fn fill_large_batch(&mut self, cx: &Cx<'_>) -> Result<bool> {
+        let mut memory = Memory::of("$lookup");
+        let mut counted = 0;
+        while self.batch.len() < LARGE_BATCH {
+            cx.tick()?;
+            let more = self.input.next_batch(cx, &mut self.batch)?;
+            let fresh = self.batch.get(counted..).unwrap_or_default();
+            let bytes = fresh.iter().map(|item| ITEM_BYTES + item.doc.as_bytes().len()).sum();
+            counted = self.batch.len();
+            if !more || !memory.grow(bytes, cx) {
+                return Ok(more);
+            }
+        }
+        Ok(true)
+    }
+
     fn by_equality(&mut self, equality: &Equality, batch: Vec<Item>, cx: &Cx<'_>, out: &mut Vec<Item>) -> Result<()> {
         if batch.is_empty() {
             return Ok(());
@@ -231,14 +257,19 @@ impl Joined<'_> {
         let from = self.lookup.from.as_deref().unwrap_or_default();
         let locals: Vec<Vec<Value>> = batch.iter().map(|item| local_values(item.doc.raw(), &equality.local)).collect();
         let indexed = self.source.has_index(from, equality.foreign.as_str());
+        if self.table.is_none() && !indexed && !self.is_large {
+            match Table::open(self.source, from, equality, None, cx) {
+                Err(fault) if fault.code == Code::MemoryLimit => self.is_large = true,
+                table => self.table = Some(table?),
+            }
+        }
         let mut fresh = None;
-        let table = match (&mut self.table, indexed) {
-            (Some(table), _) => table,
-            (None, true) => {
+        let table = match &mut self.table {
+            Some(table) => table,
+            None => {
                 let values = locals.iter().flatten().cloned().collect();
                 fresh.insert(Table::open(self.source, from, equality, Some(values), cx)?)
             }
-            (None, false) => self.table.insert(Table::open(self.source, from, equality, None, cx)?),
         };
         for (item, values) in batch.into_iter().zip(locals) {
             cx.tick()?;

@@ -1,8 +1,10 @@
 //! Operators: each pulls batches of documents from the one before it.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use storage::Doc;
+use storage::{Doc, Path};
 
 use crate::cx::Cx;
 use crate::error::{Code, Error, Result, number};
@@ -40,6 +42,12 @@ pub trait Operator {
     /// # Errors
     /// `Timeout`, `Cancelled`, faults of expressions, storage or limits. There is no going on after one.
     fn next_batch(&mut self, cx: &Cx<'_>, out: &mut Vec<Item>) -> Result<bool>;
+
+    /// The path whose equal values come one behind the other, if there is one: missing counts as null, and no value is
+    /// an array.
+    fn order(&self) -> Option<&Path> {
+        None
+    }
 }
 
 /// Everything that an operator still gives.
@@ -145,6 +153,31 @@ where
             self.given = Some(gather(cx)?);
         }
         self.given.as_mut().map_or(Ok(false), |given| given.next_batch(cx, out))
+    }
+}
+
+/// Counts what passes, for explain.
+pub(super) struct Counted<'a> {
+    input: Box<dyn Operator + 'a>,
+    count: Rc<Cell<u64>>,
+}
+
+impl<'a> Counted<'a> {
+    pub fn new(input: Box<dyn Operator + 'a>, count: Rc<Cell<u64>>) -> Counted<'a> {
+        Counted { input, count }
+    }
+}
+
+impl Operator for Counted<'_> {
+    fn next_batch(&mut self, cx: &Cx<'_>, out: &mut Vec<Item>) -> Result<bool> {
+        let before = out.len();
+        let more = self.input.next_batch(cx, out)?;
+        self.count.set(self.count.get() + (out.len() - before) as u64);
+        Ok(more)
+    }
+
+    fn order(&self) -> Option<&Path> {
+        self.input.order()
     }
 }
 

@@ -7,6 +7,7 @@ use storage::{Doc, Path, Value, ValueRef};
 use super::geo_near::Nearness;
 use super::needs::Needs;
 use super::operator::{Feed, Item, Operator, collect};
+use super::sort::Sorting;
 use super::{Stage, matching};
 use crate::cx::Cx;
 use crate::error::{Code, Error, Result, number};
@@ -23,7 +24,7 @@ pub struct Lead {
     pub near: Option<Nearness>,
     /// Which documents.
     pub filter: Option<Filter>,
-    /// In which order, always by fields; `None` means any that the collection likes, by preference that of insertion.
+    /// In which order, by fields or, where the filter searches for words, best first; `None` means any that the collection likes, by preference that of insertion.
     pub sort: Option<Sort>,
     /// How many to leave out of the ordered documents.
     pub skip: u64,
@@ -50,8 +51,14 @@ impl Lead {
         if let Some(order) = &self.sort {
             let mut keyed = Vec::new();
             for doc in kept {
+                let found = match (&self.filter, order.metas()) {
+                    (Some(filter), metas) if !metas.is_empty() => filter.found(doc.raw(), &metas, cx)?,
+                    _ => None,
+                };
+                let meta =
+                    |meta| found.as_ref().and_then(|found| found.get(meta)).map_or(Value::Null, ValueRef::to_value);
                 let mut key = Vec::new();
-                order.key(doc.raw(), cx, &mut key)?;
+                order.key_with(doc.raw(), cx, meta, &mut key)?;
                 keyed.push((key, doc));
             }
             keyed.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -150,6 +157,11 @@ pub trait Source {
     fn stats(&self, stage: &str, argument: &Doc) -> Result<Vec<Doc>>;
 }
 
+/// Does an order put those documents first whose words fit a search best?
+fn is_best_first(lead: &Lead, stage: &Sorting) -> bool {
+    lead.filter.as_ref().is_some_and(|filter| filter.text().is_some()) && stage.order.is_best_first()
+}
+
 /// Takes leading stages off that an index may serve: only filters, or also an order and paging.
 pub(super) fn lead(stages: &mut Vec<Stage>, only_filters: bool) -> Lead {
     let mut lead = Lead::default();
@@ -158,7 +170,9 @@ pub(super) fn lead(stages: &mut Vec<Stage>, only_filters: bool) -> Lead {
         let ordered = lead.sort.is_some() || lead.skip > 0 || lead.limit.is_some();
         match stage {
             Stage::Match(stage) if !ordered => lead.filter = Some(matching::joined(lead.filter.take(), stage)),
-            Stage::Sort(stage) if !ordered && !only_filters && stage.is_by_fields() => {
+            Stage::Sort(stage)
+                if !ordered && !only_filters && (stage.is_by_fields() || is_best_first(&lead, stage)) =>
+            {
                 lead.sort = Some(stage.order.clone());
             }
             Stage::Skip(count) if lead.limit.is_none() && !only_filters => {

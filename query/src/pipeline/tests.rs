@@ -357,6 +357,10 @@ fn stages_that_outgrow_their_memory_spill_or_fail() {
         assert_eq!(sorted(stages, 60_000, false), "292", "{stages}");
     }
     assert_eq!(sorted("[{$group: {_id: null, all: {$push: '$t'}}}]", 20_000, true), "146");
+    // A collection that does not fit is read through for many documents at a time.
+    let joined = "[{$lookup: {from: 'c', localField: '_id', foreignField: 'g', as: 'm'}}, {$match: {_id: {$lt: 50}}}, \
+                  {$unwind: '$m'}, {$group: {_id: null, n: {$sum: 1}, s: {$sum: '$m._id'}}}]";
+    assert_eq!(sorted(joined, 60_000, false), sorted(joined, 1 << 30, false));
 }
 
 #[test]

@@ -52,6 +52,7 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/envs/{env}/collections/{name}", get(collections::stats).delete(collections::remove))
         .route("/envs/{env}/collections/{name}/indexes", get(collections::indexes).post(collections::create_index))
         .route("/envs/{env}/collections/{name}/indexes/{index}", delete(collections::drop_index))
+        .route("/envs/{env}/collections/{name}/explain", post(collections::explain))
         .route("/envs/{env}/collections/{name}/import", post(import::take_in))
         .route("/envs/{env}/changes", get(changes::send_out))
         .route("/envs/{env}/collections/{name}/export", get(export::send_out))

@@ -70,6 +70,38 @@ fn with_todos() -> Served {
     served
 }
 
+#[test]
+fn plans_are_shown() {
+    let served = with_todos();
+    let explain = |body: &str| served.own("POST", "/envs/env1/collections/todos/explain", body);
+    let (status, answer) = explain(r#"{"filter":{"_id":"a"},"sort":{"due":-1},"limit":5}"#);
+    assert_eq!(
+        (status, &answer["plan"][0]["queryPlanner"]["winningPlan"]["stage"]),
+        (200, &json!("IDHACK")),
+        "{answer}"
+    );
+    let (status, answer) = explain(r#"{"pipeline":[{"$group":{"_id":"$due"}}]}"#);
+    assert_eq!(
+        (status, &answer["plan"][0]["stages"]),
+        (200, &json!([{"stage": "$group", "nReturned": 0}])),
+        "{answer}"
+    );
+    for refused in [
+        "",
+        "[]",
+        r#"{"filter":1}"#,
+        r#"{"limit":-1}"#,
+        r#"{"pipeline":1}"#,
+        r#"{"pipeline":[1]}"#,
+        r#"{"pipeline":[{"$nope":1}]}"#,
+        r#"{"pipeline":[{"$out":"x"}]}"#,
+        r#"{"filter":{"$nope":1}}"#,
+    ] {
+        assert_eq!(explain(refused).0, 400, "{refused}");
+    }
+    assert_eq!(served.own("POST", "/envs/env1/collections/nope/explain", "{}").0, 404);
+}
+
 const IMPORT: &str = "/envs/env1/collections/todos/import";
 const EXPORT: &str = "/envs/env1/collections/todos/export";
 

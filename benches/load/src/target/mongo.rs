@@ -33,9 +33,9 @@ impl Client {
         Ok(Outcome { rows, took })
     }
 
-    pub async fn load(&mut self, documents: &[Value]) -> Result<()> {
+    pub async fn load(&mut self, collection: &str, documents: &[Value]) -> Result<()> {
         let documents: Vec<Bson> = documents.iter().map(stored).collect();
-        self.command(doc! { "insert": "posts", "documents": documents, "ordered": false }).await
+        self.command(doc! { "insert": collection, "documents": documents, "ordered": false }).await
     }
 
     pub async fn prepare(&mut self) -> Result<()> {
@@ -46,7 +46,9 @@ impl Client {
             index("tags", doc! { "tags": 1 }),
             index("loc", doc! { "loc": "2dsphere" }),
         ];
-        self.command(doc! { "createIndexes": "posts", "indexes": indexes }).await
+        self.command(doc! { "createIndexes": "posts", "indexes": indexes }).await?;
+        let words = doc! { "name": "text", "key": { "text": "text" }, "default_language": "none" };
+        self.command(doc! { "createIndexes": "articles", "indexes": [words] }).await
     }
 
     async fn command(&mut self, command: Document) -> Result<()> {
@@ -106,9 +108,10 @@ fn command(op: &Op) -> Document {
             let update = doc! { "q": { "_id": id }, "u": { "$inc": { "likes": 1 } } };
             doc! { "update": "posts", "updates": [update], "writeConcern": synced }
         }
-        Op::Aggregate => {
-            let group = doc! { "$group": { "_id": "$category", "avg": { "$avg": "$score" } } };
-            doc! { "aggregate": "posts", "pipeline": [group], "cursor": {} }
+        Op::Report(report) => {
+            let (collection, stages) = report.pipeline();
+            let stages: Vec<Bson> = stages.iter().map(typed).collect();
+            doc! { "aggregate": collection, "pipeline": stages, "cursor": {} }
         }
     }
 }

@@ -81,7 +81,7 @@ impl Client {
             Op::Update { id } => {
                 self.bytes("PATCH", &format!("{RECORDS}/{}", short(id)), Some(&json!({ "likes+": 1 })))
             }
-            Op::Aggregate => return Err("PocketBase has no grouping".into()),
+            Op::Report(_) => return Err("PocketBase has no grouping".into()),
         })
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Outcome, Result};
 use crate::data::Op;
+use crate::reports::{HALF, Report, TOP_ROWS};
 use bytes::Bytes;
 use futures_util::SinkExt;
 use serde_json::Value;
@@ -20,6 +21,11 @@ fn schema() -> Vec<String> {
         "CREATE INDEX posts_category_score ON posts((doc->>'category'), ((doc->>'score')::int))".to_owned(),
         "CREATE INDEX posts_tags ON posts USING gin((doc->'tags'))".to_owned(),
         format!("CREATE INDEX posts_loc ON posts USING gist({PLACE})"),
+        "CREATE TABLE users(id text PRIMARY KEY, doc jsonb NOT NULL)".to_owned(),
+        "CREATE TABLE articles(id text PRIMARY KEY, doc jsonb NOT NULL, words tsvector \
+         GENERATED ALWAYS AS (to_tsvector('simple', doc->>'text')) STORED)"
+            .to_owned(),
+        "CREATE INDEX articles_words ON articles USING gin(words)".to_owned(),
     ]
 }
 
@@ -48,7 +54,16 @@ struct Statements {
     near: Statement,
     insert: Statement,
     update: Statement,
-    aggregate: Statement,
+    reports: Reports,
+}
+
+struct Reports {
+    covered: Statement,
+    uncovered: Statement,
+    slice: Statement,
+    join: Statement,
+    top: Statement,
+    words: Statement,
 }
 
 impl Client {
@@ -65,8 +80,9 @@ impl Client {
         Ok(())
     }
 
-    pub async fn load(&mut self, documents: &[Value]) -> Result<()> {
-        let mut copy = std::pin::pin!(self.session.copy_in::<_, Bytes>("COPY posts FROM STDIN").await?);
+    pub async fn load(&mut self, collection: &str, documents: &[Value]) -> Result<()> {
+        let statement = format!("COPY {collection}(id, doc) FROM STDIN");
+        let mut copy = std::pin::pin!(self.session.copy_in::<_, Bytes>(&statement).await?);
         copy.send(copy_lines(documents).into()).await?;
         copy.finish().await?;
         Ok(())
@@ -93,7 +109,7 @@ impl Client {
                 self.ask(&statements.insert, &[&id, document]).await?
             }
             Op::Update { id } => self.ask(&statements.update, &[id]).await?,
-            Op::Aggregate => self.ask(&statements.aggregate, &[]).await?,
+            Op::Report(report) => self.report(&statements.reports, report).await?,
         };
         let took = began.elapsed();
         let rows = match op {
@@ -102,6 +118,17 @@ impl Client {
             _ => rows.len() as u64,
         };
         Ok(Outcome { rows, took })
+    }
+
+    async fn report(&self, statements: &Reports, report: &Report) -> Result<Vec<Row>> {
+        match report {
+            Report::Covered => self.ask(&statements.covered, &[]).await,
+            Report::Uncovered => self.ask(&statements.uncovered, &[]).await,
+            Report::Slice { category } => self.ask(&statements.slice, &[category, &(HALF as i32)]).await,
+            Report::Join { categories } => self.ask(&statements.join, &[categories]).await,
+            Report::Top => self.ask(&statements.top, &[&(TOP_ROWS as i64)]).await,
+            Report::Words { words } => self.ask(&statements.words, &[&words.replace(' ', " | ")]).await,
+        }
     }
 
     async fn ask(&self, statement: &Statement, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
@@ -124,7 +151,6 @@ impl Statements {
         let near = list(&format!("{PLACE} <@ circle(point($1, $2), 0.09) ORDER BY {PLACE} <-> point($1, $2)"));
         let increment =
             "UPDATE posts SET doc = jsonb_set(doc, '{likes}', to_jsonb((doc->>'likes')::int + 1)) WHERE id = $1";
-        let group = "SELECT doc->>'category', avg((doc->>'score')::int)::float8 FROM posts GROUP BY 1";
         Ok(Statements {
             get: session.prepare("SELECT doc FROM posts WHERE id = $1").await?,
             list: session.prepare(&list("doc->>'category' = $1")).await?,
@@ -134,7 +160,29 @@ impl Statements {
             near: session.prepare(&near).await?,
             insert: session.prepare("INSERT INTO posts(id, doc) VALUES ($1, $2)").await?,
             update: session.prepare(increment).await?,
-            aggregate: session.prepare(group).await?,
+            reports: Reports::prepare(session).await?,
+        })
+    }
+}
+
+impl Reports {
+    async fn prepare(session: &tokio_postgres::Client) -> Result<Reports> {
+        let mean = |by: &str, condition: &str| {
+            format!("SELECT {by}, avg((doc->>'score')::int)::float8 FROM posts WHERE {condition} GROUP BY 1")
+        };
+        let slice = mean("doc#>>'{author,city}'", "doc->>'category' = $1 AND (doc->>'score')::int < $2");
+        let join = "SELECT users.doc->>'level', count(*) FROM posts JOIN users ON users.id = posts.doc->>'_openid' \
+                    WHERE posts.doc->>'category' = ANY($1) GROUP BY 1";
+        let top = "SELECT doc FROM posts ORDER BY (doc->>'created')::bigint DESC LIMIT $1";
+        let words = "SELECT doc FROM articles, to_tsquery('simple', $1) AS query WHERE words @@ query \
+                     ORDER BY ts_rank(words, query) DESC LIMIT 20";
+        Ok(Reports {
+            covered: session.prepare(&mean("doc->>'category'", "true")).await?,
+            uncovered: session.prepare(&mean("doc#>>'{author,city}'", "true")).await?,
+            slice: session.prepare(&slice).await?,
+            join: session.prepare(join).await?,
+            top: session.prepare(top).await?,
+            words: session.prepare(words).await?,
         })
     }
 }

@@ -19,6 +19,13 @@ pub fn credentials() -> Credentials {
     }
 }
 
+/// Is the server done opening its folder?
+pub async fn is_open(address: &str) -> Result<bool> {
+    let mut connection = Connection::open(address).await?;
+    let answer = connection.call(format!("GET /healthz HTTP/1.1\r\nhost: {address}\r\n\r\n").as_bytes()).await?;
+    Ok(answer.status == 200)
+}
+
 /// Signs and sends; the answer is checked for an error code.
 pub struct Gateway {
     connection: Connection,
@@ -56,6 +63,13 @@ impl Gateway {
         Ok((body, took))
     }
 
+    /// Runs a pipeline and reads its whole answer.
+    pub async fn aggregate(&mut self, collection: &str, stages: &[Value]) -> Result<Value> {
+        let stages = Value::from(stages.iter().filter_map(stage).collect::<Vec<_>>()).to_string();
+        let members = [("collectionName", Member::Text(collection)), ("stages", Member::Raw(&stages))];
+        self.call("database.aggregateDocuments", &members).await
+    }
+
     pub async fn call(&mut self, action: &str, members: &[(&str, Member<'_>)]) -> Result<Value> {
         let request = self.sign(action, members);
         let (body, _) = self.send(&request).await?;
@@ -83,18 +97,19 @@ impl Client {
         Ok(Outcome { rows: rows(body, op), took })
     }
 
-    pub async fn load(&mut self, documents: &[Value]) -> Result<()> {
+    pub async fn load(&mut self, collection: &str, documents: &[Value]) -> Result<()> {
         let list: Vec<Value> = documents.iter().map(|document| Value::from(extended(document))).collect();
         let data = Value::from(list).to_string();
-        self.gateway
-            .call("database.insertDocument", &[("collectionName", COLLECTION), ("data", Member::Raw(&data))])
-            .await?;
+        let members = [("collectionName", Member::Text(collection)), ("data", Member::Raw(&data))];
+        self.gateway.call("database.insertDocument", &members).await?;
         Ok(())
     }
 
-    /// The collection; its indexes are made through the command line, as the SDKs have no call for them.
+    /// The collections; their indexes are made through the command line, as the SDKs have no call for them.
     pub async fn prepare(&mut self) -> Result<()> {
-        self.gateway.call("database.addCollection", &[("collectionName", COLLECTION)]).await?;
+        for collection in ["posts", "users", "articles"] {
+            self.gateway.call("database.addCollection", &[("collectionName", Member::Text(collection))]).await?;
+        }
         Ok(())
     }
 
@@ -144,10 +159,12 @@ impl Client {
                     ("query", Member::Text(&json!({ "_id": id }).to_string())),
                 ],
             ),
-            Op::Aggregate => {
-                let group = r#"{"_id":"$category","avg":{"$avg":"$score"}}"#;
-                let stages = json!([{ "stageKey": "$group", "stageValue": group }]).to_string();
-                self.gateway.sign("database.aggregateDocuments", &[("collectionName", COLLECTION), ("stages", Member::Raw(&stages))])
+            Op::Report(report) => {
+                let (collection, stages) = report.pipeline();
+                let stages: Vec<Value> = stages.iter().filter_map(stage).collect();
+                let stages = Value::from(stages).to_string();
+                let members = [("collectionName", Member::Text(collection)), ("stages", Member::Raw(&stages))];
+                self.gateway.sign("database.aggregateDocuments", &members)
             }
         }
     }
@@ -160,6 +177,12 @@ impl Client {
         members.push(("limit", Member::Raw(&limit)));
         self.gateway.sign("database.getDocument", &members)
     }
+}
+
+/// A stage as the SDK writes it: its name, and its argument as text.
+fn stage(stage: &Value) -> Option<Value> {
+    let (name, argument) = stage.as_object()?.iter().next()?;
+    Some(json!({ "stageKey": name, "stageValue": argument.to_string() }))
 }
 
 /// Rows in an answer, without reading the documents: each list member is one string that holds one `_id`.
@@ -192,10 +215,13 @@ pub fn extended(document: &Value) -> String {
             document[name] = int(number);
         }
     }
+    if let Some(text) = document["text"].as_str().filter(|text| !text.is_ascii()) {
+        document["text"] = Value::from(text.replace(' ', "")); // as Chinese is written
+    }
     if let Some(at) = document["created"].as_u64() {
         document["created"] = json!({ "$date": { "$numberLong": at.to_string() } });
     }
-    if let Some(coordinates) = document["loc"]["coordinates"].as_array_mut() {
+    if let Some(coordinates) = document.pointer_mut("/loc/coordinates").and_then(Value::as_array_mut) {
         for coordinate in coordinates {
             *coordinate = double(coordinate.as_f64().unwrap_or_default());
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
-use query::{Admin, Code, Command, Doc, Error, Reply, Result, ValueRef};
+use query::{Admin, Aggregate, Code, Command, Doc, Error, Find, Reply, Result, ValueRef};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -78,6 +78,77 @@ pub(super) async fn drop_index(
 ) -> Answered {
     done(&app, &env, Admin::DropIndex { collection, name }).await?;
     shown(&json!({}))
+}
+
+/// The plan of a query or a pipeline, and what carrying it out took. The body is `{filter, sort, skip, limit, hint}` or
+/// `{pipeline}`. A pipeline that writes is refused.
+pub(super) async fn explain(
+    State(app): State<Arc<App>>,
+    Path((env, name)): Path<(String, String)>,
+    request: Request,
+) -> Answered {
+    let (head, body) = request.into_parts();
+    let held = body::read(&app, &head.headers, body, BODY_BYTES_MAX).await?;
+    let question = Question(read_document(&app, &held.bytes)?);
+    let command = match question.0.get("pipeline") {
+        Some(stages) => question.pipeline(name, stages)?,
+        None => question.find(name)?,
+    };
+    match app.run(&session(&app, &env)?, command).await? {
+        Reply::Rows(rows) => documents("plan", &rows),
+        other => Err(Error::new(Code::Internal, format!("an explanation was answered with {other:?}")).into()),
+    }
+}
+
+/// What is to be explained.
+struct Question(Doc);
+
+impl Question {
+    fn doc(&self, name: &str) -> Result<Option<Doc>> {
+        match self.0.get(name) {
+            None => Ok(None),
+            Some(ValueRef::Document(doc)) => Ok(Some(doc.to_doc())),
+            Some(other) => Err(wrong(name, "a document", other)),
+        }
+    }
+
+    fn count(&self, name: &str) -> Result<Option<u64>> {
+        let Some(value) = self.0.get(name) else { return Ok(None) };
+        let count = value.as_i64().and_then(|count| u64::try_from(count).ok());
+        count.map(Some).ok_or_else(|| wrong(name, "a whole number from 0", value))
+    }
+
+    fn find(&self, collection: String) -> Result<Command> {
+        Ok(Command::Find(Find {
+            sort: self.doc("sort")?,
+            projection: self.doc("projection")?,
+            skip: self.count("skip")?.unwrap_or(0),
+            limit: self.count("limit")?,
+            hint: self.0.get("hint").map(ValueRef::to_value),
+            explain: true,
+            ..Find::new(collection, self.doc("filter")?.unwrap_or_else(Doc::empty))
+        }))
+    }
+
+    fn pipeline(&self, collection: String, stages: ValueRef<'_>) -> Result<Command> {
+        let list = stages.as_array().ok_or_else(|| wrong("pipeline", "an array of stages", stages))?;
+        let stage = |stage: ValueRef<'_>| match stage {
+            ValueRef::Document(doc) => Ok(doc.to_doc()),
+            other => Err(wrong("pipeline", "an array of documents", other)),
+        };
+        let pipeline = list.iter().map(stage).collect::<Result<Vec<_>>>()?;
+        let writes = |stage: &Doc| ["$out", "$merge"].iter().any(|name| stage.get(name).is_some());
+        if pipeline.iter().any(writes) {
+            let message = "a pipeline with $out or $merge writes when it is explained; leave that stage out";
+            return Err(Error::new(Code::InvalidParam, message));
+        }
+        let collection = Some(collection);
+        Ok(Command::Aggregate(Aggregate { collection, pipeline, collation: None, variables: None, explain: true }))
+    }
+}
+
+fn wrong(name: &str, expected: &str, found: ValueRef<'_>) -> Error {
+    Error::new(Code::InvalidParam, format!("`{name}`: expected {expected}, found {}", found.kind().name()))
 }
 
 async fn done(app: &App, env: &str, admin: Admin) -> Result<()> {
