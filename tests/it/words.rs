@@ -17,6 +17,9 @@ const WORDS: [&str; 12] =
 const DOCUMENTS: u64 = 400;
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
+/// What happens to the files of the index while the server is down.
+type Damage = fn(&Path);
+
 /// The words of every document, as they were acknowledged.
 type Held = BTreeMap<String, BTreeSet<&'static str>>;
 
@@ -35,7 +38,7 @@ fn searches_find_what_the_documents_hold_after_kills_and_damage() {
     check(&server, &held, "loaded");
     wait_until_ready(&server);
     server.kill();
-    let damages: [(&str, fn(&Path)); 5] = [
+    let damages: [(&str, Damage); 5] = [
         ("killed behind its log", |_| {}),
         ("files cut short", |path| each_file(path, |bytes| bytes.truncate(bytes.len() / 2))),
         ("files with other bytes", |path| {
