@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Makes sure that the few Debian packages which the build needs are there, and installs those that are missing.
 #
-#   usage: setup/packages.sh [build|postgres|wheels]...      (default: build)
+#   usage: setup/packages.sh [build|postgres|wheels|browser]...      (default: build)
 #
 # build     a C++ compiler and libclang: RocksDB is C++, and its Rust bindings are made by bindgen while building
 # postgres  PostgreSQL 15, one of the servers that `make bench` measures beside WaferDB
+# browser   Chromium without a window, in which pages with the client SDKs are tested
 # wheels    pip, by which test servers are fetched from the Python package index
 set -euo pipefail
 
@@ -15,6 +16,7 @@ need() { # need PACKAGE CHECK…: note the package when the check fails
 }
 libclang() { ldconfig -p | grep -q 'libclang[-.0-9]*\.so' || ls /usr/lib/llvm-*/lib/libclang*.so* ; }
 clang_headers() { ls /usr/lib/llvm-*/lib/clang/*/include/stdbool.h /usr/lib/clang/*/include/stdbool.h 2>/dev/null | grep -q . ; }
+chromium() { command -v "${WAFERDB_CHROMIUM:-chromium-headless-shell}" || command -v chromium || command -v google-chrome ; }
 postgres_server() { ls /usr/lib/postgresql/*/bin/postgres ; }
 
 for group in "${@:-build}"; do
@@ -25,6 +27,7 @@ for group in "${@:-build}"; do
       need libclang1-14 libclang
       need libclang-common-14-dev clang_headers ;;
     postgres) need postgresql-15 postgres_server ;;
+    browser) need chromium-headless-shell chromium ;;
     wheels) need python3-pip python3 -m pip --version ;;
     *) echo "setup/packages.sh: unknown group '$group'" >&2; exit 2 ;;
   esac

@@ -23,6 +23,7 @@ check lint cargo clippy --workspace --all-targets --locked -- -D warnings
 check rustdoc env RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
 check tests cargo test --workspace --locked
 check sdk tests/sdk/check.sh
+check chromium tests/chromium/check.sh
 check readme tests/readme/check.sh
 check oracle tests/oracle/check.sh
 check differential tests/differential/check.sh

@@ -18,8 +18,11 @@ use tokio::sync::watch;
 
 use super::feed::{Feed, INIT_ID, Listener, RING_BYTES_MAX, RING_KEEP_MS, Text};
 use super::interest::Interest;
-use super::query_id::{Key, QueryId, Question, TOLD_BYTES_MAX};
-use super::questions::{self, Digest, Questions};
+use super::kept::Place;
+use super::marks::Beginnings;
+use super::query_id::{Key, QueryId};
+use super::questions::{self, Questions};
+use super::replay::{PIECE_BYTES, replay, size};
 use super::talk::Again;
 use super::ticket::Credential;
 use super::{frames, is_still_valid, marks};
@@ -36,10 +39,11 @@ const REST: Duration = Duration::from_millis(1);
 const STEP_MS: u64 = 1000;
 /// How long a watch is followed after its connection was lost, in milliseconds. Beyond that it goes on from the log.
 const DETACHED_MS: i64 = 120_000;
-/// Commits are worked on in pieces of about so many bytes.
-const PIECE_BYTES: usize = 8 << 20;
 /// How often is noted how far watches have come, for the next start of the server.
 const MARK_EVERY_MS: i64 = 60_000;
+
+/// Greatest number of an event: SDKs count in doubles.
+const EVENT_MAX: u64 = 1 << 53;
 
 /// Follows the log for all watches.
 pub struct Hub {
@@ -50,6 +54,7 @@ pub struct Hub {
     news: watch::Sender<u64>,
     numbers: AtomicU64,
     questions: Questions,
+    beginnings: Beginnings,
     /// Bytes of rendered events in all feeds.
     total: Arc<AtomicU64>,
     bytes_max: u64,
@@ -71,7 +76,7 @@ struct Followed {
     feed: Arc<Feed>,
     key: Key,
     /// Its question, where that is kept.
-    kept: Option<Digest>,
+    kept: Option<Place>,
     /// A window that missed commits begins anew.
     behind: bool,
     /// Since when nobody reads it.
@@ -124,6 +129,7 @@ impl Hub {
             news: watch::Sender::new(0),
             numbers: AtomicU64::new(1),
             questions: Questions::default(),
+            beginnings: Beginnings::default(),
             total: Arc::default(),
             bytes_max,
         }
@@ -136,7 +142,7 @@ impl Hub {
     pub fn begin(&self, app: &Arc<App>, asker: Asker, spec: WatchSpec) -> Result<(Arc<Feed>, Vec<String>)> {
         let session = app.session(asker.env, asker.credential.caller());
         let (watch, docs) = app.db.watch(&session, spec)?;
-        let question = self.question(app, asker.env, watch.spec())?;
+        let question = self.questions.told(app, asker.env, watch.spec())?;
         let id = QueryId { key: chance::bytes()?, base: watch.at(), question };
         let feed = Arc::new(Feed::new(self.number(), id.text(), INIT_ID, watch.at()));
         feed.attach(INIT_ID, asker.listener);
@@ -151,15 +157,15 @@ impl Hub {
     /// As for `Db::watch`; `InvalidParam` where the name of the watch tells too little.
     pub fn rebuild(&self, app: &Arc<App>, asker: Asker, again: &Again) -> Result<Rebuilt> {
         let unknown = || Error::new(Code::InvalidParam, "this watch is not known any more: watch again");
-        let id = QueryId::read(&again.query_id).ok_or_else(unknown)?;
+        let id = QueryId::read(&again.query_id).filter(|_| again.event_id <= EVENT_MAX).ok_or_else(unknown)?;
         let session = app.session(asker.env, asker.credential.caller());
         if let Some(feed) = self.resume(&session, &asker, &id, again)? {
             return Ok(Rebuilt { feed, after: again.event_id });
         }
-        let spec = self.asked(app, asker.env, &id, &again.collection)?.ok_or_else(unknown)?;
+        let spec = self.questions.find(app, asker.env, &id, &again.collection)?.ok_or_else(unknown)?;
         let (watch, feed) = match self.recount(app, &session, &id, &spec, again)? {
             Some(counted) => counted,
-            None => self.anew(app, &session, spec, again)?,
+            None => self.anew(app, &session, spec, (&id, again))?,
         };
         feed.attach(again.event_id, asker.listener);
         self.add(app, &session, Followed::new(watch, asker.credential, feed.clone(), &id))?;
@@ -194,25 +200,6 @@ impl Hub {
         state.leave_marks(app);
     }
 
-    /// How the name of a watch says what it asks.
-    fn question(&self, app: &App, env: EnvId, spec: &WatchSpec) -> Result<Question> {
-        let question = questions::written(spec);
-        if question.len() <= TOLD_BYTES_MAX {
-            return Ok(Question::Told(question.into()));
-        }
-        Ok(self.questions.keep(app, env, &question)?.map_or(Question::Untold, Question::Kept))
-    }
-
-    /// What a watch asks, if its name tells.
-    fn asked(&self, app: &App, env: EnvId, id: &QueryId, collection: &str) -> Result<Option<WatchSpec>> {
-        let question = match &id.question {
-            Question::Told(question) => Some(question.clone()),
-            Question::Kept(digest) => self.questions.find(app, env, digest)?,
-            Question::Untold => None,
-        };
-        Ok(question.and_then(|question| questions::read(&question, collection)))
-    }
-
     /// The feed that is there, for its owner.
     fn resume(&self, session: &Session, asker: &Asker, id: &QueryId, again: &Again) -> Result<Option<Arc<Feed>>> {
         let mut state = self.state.lock();
@@ -231,7 +218,8 @@ impl Hub {
         Ok(None)
     }
 
-    /// Counts the events again that a watch had since it began, or since the last mark that a server left.
+    /// Counts the events again that a watch had since it began, or since the last mark that a server left. `None` where
+    /// that cannot be told.
     fn recount(
         &self,
         app: &App,
@@ -240,14 +228,20 @@ impl Hub {
         spec: &WatchSpec,
         again: &Again,
     ) -> Result<Option<(Watch, Arc<Feed>)>> {
-        let marked = marks::find(app, &id.key)?.filter(|(last, _)| *last <= again.event_id);
-        let (mut last, from) = marked.unwrap_or((INIT_ID, id.base));
+        let begun = self.beginnings.find(app, session.env, &id.key)?.unwrap_or((INIT_ID, id.base));
+        let is_after = |mark: &(u64, Seq)| begun.0 <= mark.0 && begun.1 <= mark.1 && mark.0 <= again.event_id;
+        let (mut last, from) = marks::find(app, &id.key)?.filter(is_after).unwrap_or(begun);
+        if again.event_id < last {
+            return Ok(None);
+        }
         let Some(mut watch) = app.db.watch_on(session, spec.clone(), from)? else { return Ok(None) };
-        let mut missed = Vec::new();
-        let mut bytes = 0;
+        let (mut missed, mut bytes, mut known) = (Vec::new(), 0, from);
         let view = app.db.store().view();
         replay(app, session, &view, &mut watch, |step| {
             last += 1;
+            if last <= again.event_id {
+                known = step.seq;
+            }
             if last > again.event_id && bytes <= RING_BYTES_MAX {
                 let texts = self.texts(&step, None);
                 bytes += texts.iter().map(|text| text.as_str().len()).sum::<usize>();
@@ -257,7 +251,7 @@ impl Hub {
         if last < again.event_id || bytes > RING_BYTES_MAX {
             return Ok(None);
         }
-        let feed = Arc::new(Feed::new(self.number(), again.query_id.clone(), again.event_id, from));
+        let feed = Arc::new(Feed::new(self.number(), again.query_id.clone(), again.event_id, known));
         let now = app.now_ms();
         missed.into_iter().for_each(|(seq, texts)| {
             feed.push(seq, texts, now);
@@ -266,8 +260,18 @@ impl Hub {
     }
 
     /// Begins anew: one event that holds everything.
-    fn anew(&self, app: &App, session: &Session, spec: WatchSpec, again: &Again) -> Result<(Watch, Arc<Feed>)> {
+    fn anew(
+        &self,
+        app: &App,
+        session: &Session,
+        spec: WatchSpec,
+        (id, again): (&QueryId, &Again),
+    ) -> Result<(Watch, Arc<Feed>)> {
         let (watch, docs) = app.db.watch(session, spec)?;
+        if !watch.is_window() {
+            let event = again.event_id.saturating_add(1);
+            self.beginnings.note(app, session.env, &id.key, (event, watch.at()))?;
+        }
         let feed = Feed::new(self.number(), again.query_id.clone(), again.event_id, watch.at());
         feed.push(watch.at(), self.everything(&docs), app.now_ms());
         Ok((watch, Arc::new(feed)))
@@ -464,14 +468,16 @@ impl Hub {
             state.marked_ms = now; // those of the last server are still wanted
         } else if now - state.marked_ms > MARK_EVERY_MS {
             state.leave_marks(app);
-            self.forget_questions(app, state);
+            self.forget_kept(app, state);
         }
     }
 
-    fn forget_questions(&self, app: &App, state: &State) {
-        let used = state.watches.values().filter_map(|followed| Some((followed.watch.place().0, followed.kept?)));
-        if let Err(error) = self.questions.forget_unused(app, &used.collect()) {
-            tracing::warn!(%error, "kept questions of watches could not be looked through");
+    fn forget_kept(&self, app: &App, state: &State) {
+        let questions = state.watches.values().filter_map(|followed| followed.kept.clone()).collect();
+        let keys = state.watches.values().map(|followed| (followed.watch.place().0, followed.key.to_vec())).collect();
+        let forgotten = self.questions.0.forget_unused(app, &questions);
+        if let Err(error) = forgotten.and_then(|()| self.beginnings.0.forget_unused(app, &keys)) {
+            tracing::warn!(%error, "what is kept for watches could not be looked through");
         }
     }
 
@@ -543,7 +549,8 @@ impl State {
 
 impl Followed {
     fn new(watch: Watch, credential: Credential, feed: Arc<Feed>, id: &QueryId) -> Followed {
-        Followed { watch, credential, feed, key: id.key, kept: id.kept(), behind: false, detached_ms: None }
+        let kept = questions::place(watch.place().0, id);
+        Followed { watch, credential, feed, key: id.key, kept, behind: false, detached_ms: None }
     }
 }
 
@@ -564,38 +571,5 @@ impl Drop for Follower {
 fn run(app: &Weak<App>) {
     while let Some(app) = app.upgrade() {
         app.realtime.hub.turn(&app);
-    }
-}
-
-fn size(commit: &Commit) -> usize {
-    let docs = commit.changes.iter().flat_map(|change| [&change.before, &change.after]).flatten();
-    64 + docs.map(|doc| doc.as_bytes().len()).sum::<usize>()
-}
-
-/// Follows a watch to a moment.
-fn replay(app: &App, session: &Session, view: &View, watch: &mut Watch, mut each: impl FnMut(Step)) -> Result<()> {
-    let place = watch.place();
-    let mut log = view.changes(watch.at());
-    let (mut piece, mut bytes) = (Vec::new(), 0);
-    loop {
-        session.deadline.tick()?;
-        let next = log.next_commit()?;
-        let is_end = next.is_none();
-        if let Some(commit) = next
-            && commit.changes.iter().any(|change| (change.env, change.coll) == place)
-        {
-            bytes += size(&commit);
-            piece.push(commit);
-        }
-        // A window goes the whole way in one step.
-        if is_end || (bytes > PIECE_BYTES && !watch.is_window()) {
-            let commits: Vec<&Commit> = piece.iter().collect();
-            watch.advance(&app.db, session, view, &commits)?.into_iter().for_each(&mut each);
-            piece.clear();
-            bytes = 0;
-        }
-        if is_end {
-            return Ok(());
-        }
     }
 }

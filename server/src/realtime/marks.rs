@@ -2,10 +2,14 @@
 //! events on: `[version:u8, at_ms:i64]`, then per watch `[key:12, event:u64, commit:u64]`, little-endian.
 //!
 //! A mark lies behind the events of the last half minute: whoever comes back has at least those before.
+//!
+//! Where a watch began is in its name. One that had to begin anew under a later number leaves that beginning in the store
+//! before its client hears of it: counting from the old one would give the wrong numbers from then on.
 
-use query::Result;
+use query::{Code, Error, Result};
 use storage::{EnvId, Seq};
 
+use super::kept::Kept;
 use super::query_id::Key;
 use crate::app::App;
 
@@ -13,6 +17,7 @@ use crate::app::App;
 pub const SETTLED_MS: i64 = 30_000;
 
 const KIND: u8 = 40;
+const BEGINNINGS: u8 = 42;
 const SERVER: EnvId = EnvId(0);
 const NAME: &[u8] = b"watches";
 const VERSION: u8 = 1;
@@ -49,6 +54,41 @@ pub fn find(app: &App, key: &Key) -> Result<Option<(u64, Seq)>> {
     let Some(record) = app.db.store().view().record(KIND, SERVER, NAME)? else { return Ok(None) };
     let marks = record.get(HEAD_BYTES..).filter(|_| record.first() == Some(&VERSION)).unwrap_or_default();
     let found = marks.chunks_exact(MARK_BYTES).find(|mark| mark.starts_with(key));
-    let number = |mark: &[u8], at: usize| mark.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
     Ok(found.and_then(|mark| Some((number(mark, 12)?, Seq(number(mark, 20)?)))))
+}
+
+/// Where watches began anew: `[event:u64, commit:u64]`, little-endian, under their keys.
+pub struct Beginnings(pub Kept);
+
+impl Default for Beginnings {
+    fn default() -> Beginnings {
+        Beginnings(Kept::new(BEGINNINGS))
+    }
+}
+
+impl Beginnings {
+    /// Notes that this event of a watch holds everything at a commit; on disk when this returns.
+    ///
+    /// # Errors
+    /// What the store meets; `QuotaExceeded` where too many are noted.
+    pub fn note(&self, app: &App, env: EnvId, key: &Key, (event, seq): (u64, Seq)) -> Result<()> {
+        let record = [event.to_le_bytes(), seq.0.to_le_bytes()].concat();
+        match self.0.keep(app, (env, key.to_vec()), &record)? {
+            true => Ok(()),
+            false => Err(Error::new(Code::QuotaExceeded, "too many watches had to begin anew: watch again")),
+        }
+    }
+
+    /// The last beginning of a watch after its first.
+    ///
+    /// # Errors
+    /// What the store meets.
+    pub fn find(&self, app: &App, env: EnvId, key: &Key) -> Result<Option<(u64, Seq)>> {
+        let record = self.0.find(app, &(env, key.to_vec()))?;
+        Ok(record.and_then(|record| Some((number(&record, 0)?, Seq(number(&record, 8)?)))))
+    }
+}
+
+fn number(record: &[u8], at: usize) -> Option<u64> {
+    record.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
 }

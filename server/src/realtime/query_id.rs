@@ -9,8 +9,6 @@ use storage::Seq;
 
 use super::questions::Digest;
 
-/// Longest question that stands in a name itself, in bytes: the name stands in every frame.
-pub const TOLD_BYTES_MAX: usize = 1024;
 const MARK: &str = "w1.";
 /// What stands before a digest. A question begins with its limit, which is never so large.
 const DIGEST: [u8; 8] = [0xFF; 8];
@@ -69,14 +67,6 @@ impl QueryId {
             None => Question::Told(rest),
         };
         Some(QueryId { key, base, question })
-    }
-
-    /// The digest of a question that is kept.
-    pub const fn kept(&self) -> Option<Digest> {
-        match self.question {
-            Question::Kept(digest) => Some(digest),
-            Question::Told(_) | Question::Untold => None,
-        }
     }
 }
 

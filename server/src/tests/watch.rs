@@ -3,35 +3,37 @@
 use std::collections::HashSet;
 
 use super::{NOW, Served};
-use crate::realtime::questions::Questions;
+use crate::realtime::kept::Kept;
 
 #[test]
-fn long_questions_are_kept_while_wanted_and_within_bounds() {
+fn records_of_watches_are_kept_while_wanted_and_within_bounds() {
+    const KIND: u8 = 41;
     let served = Served::start();
     let app = &served.app;
     let env = app.tenants.env("env1").expect("there");
-    let questions = Questions::default();
-    let keep = |byte: u8, length: usize| questions.keep(app, env, &vec![byte; length]).expect("kept");
-    let find = |digest| questions.find(app, env, digest).expect("found");
-    let (small, other) = (keep(1, 2000).expect("kept"), keep(2, 2000).expect("kept"));
-    assert_eq!(keep(1, 2000), Some(small), "the same question is kept once");
-    assert_eq!(find(&small).as_deref(), Some(&[1; 2000][..]));
-    assert_eq!(keep(3, 64 << 20), None, "more than an environment may keep");
-    let review = |questions: &Questions, minutes: i64, used: &[[u8; 16]]| {
+    let kept = Kept::new(KIND);
+    let place = |name: &str| (env, name.as_bytes().to_vec());
+    let keep = |name: &str, length: usize| kept.keep(app, place(name), &vec![7; length]).expect("answered");
+    let is_there = |name: &str| kept.find(app, &place(name)).expect("found").is_some();
+    assert!(keep("small", 2000) && keep("other", 2000) && !keep("large", 64 << 20));
+    assert!(keep("small", 2001), "again, with other content");
+    assert_eq!(kept.find(app, &place("small")).expect("found").as_deref(), Some(&[7; 2001][..]));
+    assert!(kept.renew(app, &place("other")).expect("known") && !kept.renew(app, &place("large")).expect("unknown"));
+    let review = |kept: &Kept, minutes: i64, used: &[&str]| {
         NOW.set(NOW.get() + minutes * 60_000);
-        let used: HashSet<_> = used.iter().map(|digest| (env, *digest)).collect();
-        questions.forget_unused(app, &used).expect("looked through");
+        let used: HashSet<_> = used.iter().map(|name| place(name)).collect();
+        kept.forget_unused(app, &used).expect("looked through");
         app.db.store().settle().expect("visible");
     };
-    review(&questions, 1, &[small]);
-    review(&questions, 29, &[small]);
-    assert!(find(&other).is_some(), "somebody may come back");
-    review(&questions, 2, &[small]);
-    assert!(find(&small).is_some() && find(&other).is_none());
+    review(&kept, 1, &["small"]);
+    review(&kept, 29, &["small"]);
+    assert!(is_there("other"), "somebody may come back");
+    review(&kept, 2, &["small"]);
+    assert!(is_there("small") && !is_there("other"));
     // The next server knows those of the last one.
-    let later = Questions::default();
+    let later = Kept::new(KIND);
     review(&later, 100, &[]);
-    assert!(find(&small).is_some());
+    assert!(is_there("small"));
     review(&later, 31, &[]);
-    assert!(find(&small).is_none());
+    assert!(!is_there("small"));
 }

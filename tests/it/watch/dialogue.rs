@@ -244,6 +244,74 @@ fn a_long_question_goes_on_after_a_kill() {
     assert_eq!(seen.last().map(String::as_str), Some("add/enqueue document-number-3"));
 }
 
+/// Counts a document's versions up, and goes on with a watch until it has the last of them.
+fn follow_versions(server: &Server, watcher: &mut Watcher, count: u64, more: &Value) -> Vec<u64> {
+    let mut writer = client(server);
+    for _ in 0..count {
+        let change = json!({"$inc": {"v": 1}, "$set": more});
+        modify(&mut writer, "c", &json!({"_id": "a"}), &change).expect("done");
+    }
+    let last = super::read(&mut writer, "c", &json!({"_id": "a"}))[0]["v"].clone();
+    watcher.cut();
+    let mut seen = watcher.connect(&server.address).expect("goes on");
+    while watcher.docs["a"]["v"] != last {
+        seen.extend(next(watcher));
+    }
+    seen.iter().map(|seen| seen.doc["v"].as_u64().expect("a version")).collect()
+}
+
+#[test]
+fn numbers_hold_over_kills_and_stops_in_any_order() {
+    let Some((scratch, mut server)) = scene("numbers") else { return };
+    make(&mut client(&server), "c");
+    insert(&mut client(&server), "c", &[json!({"_id": "a", "v": 0})]);
+    let mut watcher = Watcher::new(&credentials(), json!({"collName": "c", "query": "{}"}));
+    watcher.connect(&server.address).expect("begins");
+    let mut seen = Vec::new();
+    for kills in [true, true, false, false, true, false] {
+        seen.extend(follow_versions(&server, &mut watcher, 3, &json!({"w": 1})));
+        match kills {
+            true => server.kill(),
+            false => assert!(server.stop().success()),
+        }
+        server = restart(&scratch.path().join("numbers"));
+        seen.extend(follow_versions(&server, &mut watcher, 2, &json!({"w": 2})));
+    }
+    assert_eq!(seen, (1..=seen.len() as u64).collect::<Vec<_>>(), "each version once");
+    assert_eq!((seen.len(), watcher.resets), (30, 0));
+}
+
+#[test]
+fn who_missed_more_than_is_repeated_begins_anew_and_goes_on_from_there() {
+    let Some((scratch, mut server)) = scene("missed") else { return };
+    let folder = scratch.path().join("missed");
+    make(&mut client(&server), "c");
+    insert(&mut client(&server), "c", &[json!({"_id": "a", "v": 0})]);
+    let mut watcher = Watcher::new(&credentials(), json!({"collName": "c", "query": "{}"}));
+    watcher.connect(&server.address).expect("begins");
+    follow_versions(&server, &mut watcher, 3, &json!({"w": 1}));
+    let mut resets = 0;
+    for _ in 0..2 {
+        server.kill();
+        server = restart(&folder);
+        // More than a mebibyte of events while it is away.
+        let seen = follow_versions(&server, &mut watcher, 30, &json!({"text": "x".repeat(60_000)}));
+        resets += 1;
+        assert_eq!((seen.len(), watcher.resets), (1, resets), "one event that holds everything");
+        for stops in [false, true, false] {
+            match stops {
+                true => assert!(server.stop().success()),
+                false => server.kill(),
+            }
+            server = restart(&folder);
+            let before = watcher.docs["a"]["v"].as_u64().expect("a version");
+            let seen = follow_versions(&server, &mut watcher, 3, &json!({"text": "short"}));
+            assert_eq!(seen, [before + 1, before + 2, before + 3], "goes on from there");
+        }
+    }
+    assert_eq!(watcher.resets, resets);
+}
+
 fn restart(folder: &Path) -> Server {
     Server::start(folder, &[]).expect("it starts")
 }
