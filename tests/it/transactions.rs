@@ -6,6 +6,7 @@
 mod bank;
 mod contention;
 mod history;
+mod judge;
 
 use crate::support::client::{Answer, Client};
 use crate::support::gateway::{Member, quoted};
