@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run build test sdk oracle differential memory example torture fuzz bench clean-room licences docs
+.PHONY: help run build test sdk oracle differential memory example torture fuzz bench bench-watch clean-room licences docs
 
 ready := . setup/env.sh &&
 binary = $${CARGO_TARGET_DIR:-target}/release/waferdb
@@ -46,6 +46,9 @@ bench: ## WaferDB beside MongoDB, PostgreSQL and PocketBase; QUICK=1 takes two m
 memory: build ## peaks of memory while pipelines go over DOCUMENTS (10000000), beside what they may take
 	@$(ready) CARGO_TARGET_DIR="$${CARGO_TARGET_DIR:-$$PWD/target}" cargo build --release --locked --manifest-path benches/load/Cargo.toml && \
 	  "$${CARGO_TARGET_DIR:-target}/release/load" memory --waferdb "$(binary)" --documents $(or $(DOCUMENTS),10000000)
+
+bench-watch: ## watching beside MongoDB's change streams and PocketBase's realtime, and what transactions cost
+	@$(ready) benches/run.sh realtime $(ARGS) && cargo run --release --locked -p query --example transaction_speed
 
 clean-room: ## build and test a fresh clone with an empty cargo home, as on a new machine
 	@setup/clean-room.sh $(ARGS)

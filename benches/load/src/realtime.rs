@@ -159,13 +159,14 @@ pub async fn run(options: &Options) -> Result<()> {
     let mut all = Vec::new();
     if let Some(program) = &programs.waferdb {
         let (process, target) = server::start_waferdb(program, &fresh_folder(&options.folder, "waferdb")?).await?;
-        target::prepare(&target).await?;
+        server::make_waferdb_indexes(program, &target).await?;
         all.push(("waferdb", measure(Stage::new(process, target), options, options.watching.crowd).await?));
     }
     if let Some(program) = &programs.mongod {
         let folder = fresh_folder(&options.folder, "mongodb")?;
         let (process, target) = server::start_mongod(program, &folder, &["--replSet", "r"]).await?;
         begin_replication(&target).await?;
+        target::prepare(&target).await?;
         let crowd = options.watching.crowd.min(PEERS_CROWD);
         all.push(("mongodb", measure(Stage::new(process, target), options, crowd).await?));
     }
