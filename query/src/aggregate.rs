@@ -36,7 +36,7 @@ impl Db {
             return Ok(None); // how long a pipeline takes is known at its end only
         }
         let asked = Asked::read(session, &Doc::empty(), None, ask.collation.as_ref(), ask.variables.as_ref())?;
-        let cx = asked.cx(session);
+        let cx = Cx { spill: self.spill.as_deref(), ..asked.cx(session) };
         let pipeline = Pipeline::parse(&ask.pipeline, &cx)?;
         if pipeline.writes() && session.transaction.is_some() {
             let message =

@@ -18,6 +18,7 @@ use crate::error::{Code, Error, Result};
 use crate::exec::{Examined, Fetch, Row, sorted};
 use crate::ids::IdStyle;
 use crate::live::{Found, Ground, Live};
+use crate::pipeline::Spill;
 use crate::plan::{Plan, RowsWanted, choose, explain};
 use crate::rules::{Action, grant};
 use crate::session::{Session, TransactionId};
@@ -33,6 +34,7 @@ pub struct Db {
     pub(crate) ids: IdStyle,
     pub(crate) avoid_scans: bool,
     pub(crate) live: Arc<Live>,
+    pub(crate) spill: Option<Arc<dyn Spill>>,
 }
 
 /// A reply, and the commits that it must wait for.
@@ -72,7 +74,7 @@ pub(crate) type Attempt = Result<Option<Started>>;
 impl Db {
     /// A database on a store. Missing ids are made in the given style.
     pub fn new(store: Store, ids: IdStyle) -> Db {
-        Db { store, ids, avoid_scans: false, live: Arc::default() }
+        Db { store, ids, avoid_scans: false, live: Arc::default(), spill: None }
     }
 
     /// The same database, but with any index preferred to looking at every document: for tests of indexes, and for
@@ -80,6 +82,13 @@ impl Db {
     #[must_use]
     pub fn avoiding_scans(self) -> Db {
         Db { avoid_scans: true, ..self }
+    }
+
+    /// The same database, with temporary files for stages of pipelines that outgrow their memory; without them such
+    /// stages are refused.
+    #[must_use]
+    pub fn with_spill(self, spill: Arc<dyn Spill>) -> Db {
+        Db { spill: Some(spill), ..self }
     }
 
     /// The store below, for what is no request: backup, counts, records of the edge.

@@ -1,10 +1,12 @@
 //! The data folder: opening it, making it at the first start, and the notes that lie in it for the command line.
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use query::pipeline::{Spill, SpillFile};
 use query::{Db, IdStyle};
 use server::app::App;
 use server::clock::now_ms;
@@ -47,6 +49,16 @@ impl Settings {
     }
 }
 
+/// Temporary files in the data folder. They have no name, so nothing of them is left after a crash.
+#[derive(Debug)]
+struct Scratch(PathBuf);
+
+impl Spill for Scratch {
+    fn file(&self) -> io::Result<Box<dyn SpillFile>> {
+        Ok(Box::new(tempfile::tempfile_in(&self.0)?))
+    }
+}
+
 /// An open folder.
 pub struct Opened {
     pub app: App,
@@ -70,7 +82,11 @@ pub fn open(config: Config, settings: &Settings) -> Result<Opened> {
         tracing::error!(id, "the secret of a key pair cannot be opened: secret.key is missing or another one");
     }
     let files = settings.folder.as_ref().map(|folder| folder.join("files"));
-    let app = App::new(Config { files, ..config }, Db::new(store.clone(), IdStyle::Hex), tenants, now_ms)?;
+    let mut db = Db::new(store.clone(), IdStyle::Hex);
+    if let Some(folder) = &settings.folder {
+        db = db.with_spill(Arc::new(Scratch(folder.clone())));
+    }
+    let app = App::new(Config { files, ..config }, db, tenants, now_ms)?;
     Ok(Opened { app, store })
 }
 

@@ -7,6 +7,7 @@ mod differential;
 mod docs;
 mod hostile;
 mod spec;
+mod spill;
 mod support;
 mod transactions;
 mod watch;

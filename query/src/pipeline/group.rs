@@ -144,7 +144,7 @@ impl Group {
     pub fn build<'a>(&'a self, input: Box<dyn Operator + 'a>) -> Box<dyn Operator + 'a> {
         let mut input = input;
         if self.key.is_field(input.order()) {
-            return Box::new(Streamed { group: self, rows: Rows::new(input), next: None, key: Vec::new() });
+            return Box::new(Streamed { group: self, rows: Rows::new(input), next: None });
         }
         Box::new(Blocking::new(move |cx: &Cx<'_>| {
             let mut table = Table::new(self, 0);
@@ -192,8 +192,6 @@ struct Streamed<'g> {
     rows: Rows<'g>,
     /// The first document of the next group.
     next: Option<Item>,
-    /// The key of the group at hand, as bytes that are equal for equal values.
-    key: Vec<u8>,
 }
 
 impl Streamed<'_> {
@@ -208,23 +206,19 @@ impl Streamed<'_> {
         };
         let id = self.group.key.of(first.doc.raw(), cx)?.into_value().unwrap_or(Value::Null);
         let mut held = Held { tallies: self.group.start(Some(id.as_ref()), cx)?, id };
-        self.key.clear();
-        key::encode(held.id.as_ref(), Direction::Ascending, cx.collation, &mut self.key);
-        let (mut memory, mut other) = (Memory::of("$group"), Vec::with_capacity(self.key.len()));
+        let mut memory = Memory::of("$group");
         let mut item = first;
         loop {
             let grown = held.add(self.group, &item.doc, &cx.with_found(item.found.as_deref()))?;
             memory.take(grown, cx)?;
             let Some(next) = self.rows.next(cx)? else { break };
-            other.clear();
-            let id = self.group.key.of(next.doc.raw(), cx)?;
-            key::encode(id.or_null(), Direction::Ascending, cx.collation, &mut other);
-            if other != self.key {
-                drop(id);
+            let value = self.group.key.of(next.doc.raw(), cx)?;
+            let is_same = compare_with(value.or_null(), held.id.as_ref(), cx.collation).is_eq();
+            drop(value);
+            if !is_same {
                 self.next = Some(next);
                 break;
             }
-            drop(id);
             item = next;
         }
         self.group.finish(&held).map(Some)

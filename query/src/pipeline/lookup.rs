@@ -250,7 +250,9 @@ impl Joined<'_> {
         Ok(true)
     }
 
+    /// Joins a batch. Where what it finds outgrows the memory, its halves are joined one after the other.
     fn by_equality(&mut self, equality: &Equality, batch: Vec<Item>, cx: &Cx<'_>, out: &mut Vec<Item>) -> Result<()> {
+        let mut batch = batch;
         if batch.is_empty() {
             return Ok(());
         }
@@ -268,7 +270,14 @@ impl Joined<'_> {
             Some(table) => table,
             None => {
                 let values = locals.iter().flatten().cloned().collect();
-                fresh.insert(Table::open(self.source, from, equality, Some(values), cx)?)
+                match Table::open(self.source, from, equality, Some(values), cx) {
+                    Err(fault) if fault.code == Code::MemoryLimit && batch.len() > 1 => {
+                        let rest = batch.split_off(batch.len() / 2);
+                        self.by_equality(equality, batch, cx, out)?;
+                        return self.by_equality(equality, rest, cx, out);
+                    }
+                    table => fresh.insert(table?),
+                }
             }
         };
         for (item, values) in batch.into_iter().zip(locals) {

@@ -11,7 +11,7 @@ use storage::Doc;
 use crate::error::{Code, Error, Result};
 
 /// Makes temporary files.
-pub trait Spill: Debug + Sync {
+pub trait Spill: Debug + Send + Sync {
     /// A new empty file that vanishes when it is dropped.
     ///
     /// # Errors
@@ -24,7 +24,7 @@ pub trait SpillFile: Read + Write + Seek {}
 
 impl<T: Read + Write + Seek> SpillFile for T {}
 
-/// Keeps its files in memory: for tests, and for `--memory`.
+/// Keeps its files in memory: for tests.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MemorySpill;
 
