@@ -14,16 +14,15 @@ use crate::support::server::{Server, credentials};
 use serde_json::Value;
 use std::time::Duration;
 
-/// Is this the long form? Histories have the sizes of the promises then, 200,000 transactions in all.
-fn is_long() -> bool {
-    std::env::var_os("WAFERDB_TORTURE_SECONDS").is_some()
+/// The seconds of the long form, if this is it.
+fn long_seconds() -> Option<u64> {
+    std::env::var("WAFERDB_TORTURE_SECONDS").ok()?.parse().ok()
 }
 
 /// How long a part of the long form goes on that ends by the clock.
 fn long_form() -> Option<Duration> {
     const PARTS: u32 = 8;
-    let seconds = std::env::var("WAFERDB_TORTURE_SECONDS").ok()?.parse().ok()?;
-    Some(Duration::from_secs(seconds) / PARTS)
+    Some(Duration::from_secs(long_seconds()?) / PARTS)
 }
 
 /// Why something inside a transaction did not happen.

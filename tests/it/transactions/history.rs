@@ -2,7 +2,7 @@
 //! fact.
 
 use super::judge::{End, Record, Step, judge, unrolled};
-use super::{Caller, Fault, is_long, prepare};
+use super::{Caller, Fault, long_seconds, prepare};
 use crate::support::random::Random;
 use crate::support::server::{self, Server};
 use parking_lot::Mutex;
@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-const CLIENTS: u64 = 8;
+const CLIENTS: u64 = 16;
 /// How many are fought over at a time; after so many commits everybody moves on to the next ones, so that they stay short.
-const AT_A_TIME: u64 = 5;
+const AT_A_TIME: u64 = 16;
 const MOVE_ON_AFTER: u64 = 400;
 
 /// What the transactions of a history work on.
@@ -40,7 +40,8 @@ fn histories_show_snapshots_and_nothing_else() {
     let seed = Random::seed();
     println!("histories: WAFERDB_SEED={seed}");
     let mut random = Random::new(seed);
-    let (commits, kills) = if is_long() { (50_000, 10) } else { (600, 2) };
+    // Four histories: 200,000 transactions from 600 seconds on.
+    let (commits, kills) = long_seconds().map_or((600, 2), |seconds| ((seconds * 84).min(50_000), 10));
     for (number, (shape, kills)) in
         [(Shape::Lists, 0), (Shape::Lists, kills), (Shape::Registers, 0), (Shape::Registers, kills)]
             .into_iter()

@@ -17,7 +17,7 @@ const WRITERS: u64 = 4;
 const CUT_EVERY_MS: u64 = 100;
 /// Writers keep a pace at which everybody who is cut off so often still keeps up on a small machine: what happens to those
 /// who do not is another test's.
-const PACE: Duration = Duration::from_millis(6);
+const PACE: Duration = Duration::from_millis(15);
 
 /// How much of everything.
 struct Size {
