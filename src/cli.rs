@@ -57,9 +57,15 @@ pub enum Verb {
     /// Key pairs (secretId and secretKey) of an environment
     #[command(subcommand)]
     Key(KeyVerb),
+    /// Users of an environment, and how they sign in
+    #[command(subcommand)]
+    User(UserVerb),
     /// Collections of an environment
     #[command(subcommand)]
     Collection(CollectionVerb),
+    /// What clients may do with the documents of a collection
+    #[command(subcommand)]
+    Rules(RulesVerb),
     /// Indexes of a collection
     #[command(subcommand)]
     Index(IndexVerb),
@@ -208,6 +214,51 @@ pub enum KeyVerb {
 }
 
 #[derive(Debug, Subcommand)]
+pub enum UserVerb {
+    /// Make a user
+    Create {
+        #[command(flatten)]
+        within: InEnv,
+        /// The name to sign in with
+        #[arg(long, requires = "password")]
+        username: Option<String>,
+        /// The password to sign in with, at least 8 bytes
+        #[arg(long)]
+        password: Option<String>,
+        /// The WeChat openid
+        #[arg(long)]
+        openid: Option<String>,
+        /// The e-mail address to sign in with
+        #[arg(long)]
+        email: Option<String>,
+        /// The phone number to sign in with, such as +8613800000000
+        #[arg(long)]
+        phone: Option<String>,
+    },
+    /// List the users, by uid
+    List {
+        #[command(flatten)]
+        within: InEnv,
+        /// Begin behind this uid
+        #[arg(long, default_value = "")]
+        after: String,
+    },
+    /// Sign a user in and show the tokens, for testing
+    Token {
+        #[command(flatten)]
+        within: InEnv,
+        /// The user's uid
+        #[arg(long)]
+        uid: String,
+    },
+    /// Make a key for `auth().createTicket`; shown once, in the form that SDKs take as `credentials`
+    TicketKey {
+        #[command(flatten)]
+        within: InEnv,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub enum CollectionVerb {
     /// Make a collection
     Create {
@@ -254,6 +305,27 @@ pub struct Explain {
     /// The stages of a pipeline, as an array (Extended JSON)
     #[arg(long, value_name = "STAGES")]
     pub pipeline: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RulesVerb {
+    /// Show the mode or the rules of a collection
+    Get {
+        #[command(flatten)]
+        within: InCollection,
+    },
+    /// Set the mode or the rules of a collection; they hold from the next request on
+    Set {
+        #[command(flatten)]
+        within: InCollection,
+        /// PRIVATE, READONLY, ADMINWRITE, ADMINONLY, or a file with rules
+        policy: String,
+    },
+    /// Read a file with rules and tell what it lets clients do, without setting it
+    Check {
+        /// The file
+        policy: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -85,6 +85,14 @@ impl Target {
         value(self.send("POST", path, Some(text(body)))?)
     }
 
+    /// Puts something in its place.
+    ///
+    /// # Errors
+    /// As for [`Target::get`].
+    pub fn put(&self, path: &str, body: &Value) -> Result<Value> {
+        value(self.send("PUT", path, Some(text(body)))?)
+    }
+
     /// Changes something.
     ///
     /// # Errors

@@ -8,7 +8,9 @@ mod env;
 pub mod folder;
 mod index;
 mod key;
+mod rules;
 mod serve;
+mod user;
 
 use crate::cli::{Cli, Sure, Verb};
 use crate::client::Target;
@@ -24,7 +26,9 @@ pub fn run(cli: Cli) -> Result<()> {
         Verb::Serve(serve) => serve::run(&place, serve),
         Verb::Env(verb) => env::run(&Target::find(&place)?, verb, place.json),
         Verb::Key(verb) => key::run(&Target::find(&place)?, verb, place.json),
+        Verb::User(verb) => user::run(&Target::find(&place)?, verb, place.json),
         Verb::Collection(verb) => collection::run(&Target::find(&place)?, verb, place.json),
+        Verb::Rules(verb) => rules::run(&Target::find(&place)?, verb, place.json),
         Verb::Index(verb) => index::run(&Target::find(&place)?, verb, place.json),
         Verb::Data(verb) => data::run(&Target::find(&place)?, verb, place.json),
         Verb::Changes(changes) => changes::run(&Target::find(&place)?, &changes, place.json),

@@ -1,5 +1,6 @@
 //! Collections and indexes: making, dropping, listing.
 
+use bytes::Bytes;
 use storage::{DocBuilder, ValueRef};
 
 use crate::asked::{SYSTEM, collection};
@@ -8,7 +9,7 @@ use crate::cx::Cx;
 use crate::db::{Attempt, Db, Durable, done, written};
 use crate::error::{Code, Error, Result, number};
 use crate::indexes;
-use crate::rules::{Action, grant};
+use crate::rules::{Action, POLICY_AT_FIRST, Policy, grant};
 use crate::session::Session;
 
 /// Longest name of a collection, in bytes.
@@ -29,6 +30,18 @@ impl Db {
                 let coll = collection(&self.store.view(), session, name)?;
                 let docs = coll.stats.docs();
                 done(Reply::Rows(coll.indexes.iter().map(|index| indexes::show(index, docs)).collect()))
+            }
+            Admin::GetPolicy { collection: name } => {
+                let coll = collection(&self.store.view(), session, name)?;
+                let stored = coll.policy.as_ref().and_then(|stored| std::str::from_utf8(stored).ok());
+                let mut row = DocBuilder::new();
+                row.put("policy", ValueRef::String(stored.unwrap_or(POLICY_AT_FIRST)));
+                done(Reply::Rows(vec![row.finish()]))
+            }
+            Admin::SetPolicy { collection: name, policy } => {
+                collection(&self.store.view(), session, name)?;
+                Policy::parse(policy)?;
+                waits(self.store.set_policy(session.env, name, Some(Bytes::from(policy.clone().into_bytes())))?)
             }
         }
     }

@@ -9,7 +9,7 @@ use storage::{
     ValueRef, View,
 };
 
-use crate::asked::{Asked, SYSTEM, collection, order};
+use crate::asked::{Asked, SYSTEM, Wanting, collection, fetched, order, permitted};
 use crate::command::{Aggregate, Change as Edit, Insert, Reply, Update};
 use crate::cx::Cx;
 use crate::db::{Attempt, Db, Durable, Place, Started, done, written};
@@ -21,8 +21,8 @@ use crate::insert::Names;
 use crate::live::Ground;
 use crate::pipeline::{BATCH, Change, Feed, Item, Lead, Nearness, Operator, Pipeline, Source, StageCount};
 use crate::plan::{Access, Plan, Rank, RowsWanted, Wanted, choose, explain};
-use crate::rules::{Action, grant};
-use crate::session::Session;
+use crate::rules::{Action, Permit, grant_with};
+use crate::session::{Caller, Session};
 use crate::sort::{Meta, Sort};
 
 /// OperationNotSupportedInTransaction.
@@ -38,6 +38,9 @@ impl Db {
         let asked = Asked::read(session, &Doc::empty(), None, ask.collation.as_ref(), ask.variables.as_ref())?;
         let cx = Cx { spill: self.spill.as_deref(), ..asked.cx(session) };
         let pipeline = Pipeline::parse(&ask.pipeline, &cx)?;
+        if session.caller != Caller::Admin && !pipeline.collections().is_empty() {
+            return Err(for_servers_only());
+        }
         if pipeline.writes() && session.transaction.is_some() {
             let message =
                 "$out and $merge cannot be used in a transaction; read first, then write with insert or update";
@@ -69,6 +72,12 @@ impl Db {
         let rows = reach.flow(&rest, input, &cx)?;
         reach.answer(rows)
     }
+}
+
+fn for_servers_only() -> Error {
+    let message = "Permission denied: clients cannot use stages that read other collections, that write, or that tell \
+                   of collections and indexes; ask a cloud function to";
+    Error::new(Code::PermissionDenied, message)
 }
 
 /// The collections that one pipeline can reach.
@@ -135,6 +144,11 @@ impl<'r> Reach<'r> {
         if let Some((path, near)) = &near {
             filter = Filter::Field(path.clone(), Pred::Near(Box::new(near.near.clone()))).and(filter);
         }
+        let permit = permitted(view, self.session, &coll, (&filter, false), Wanting::reading())?;
+        if let Some(permit) = &permit {
+            filter = permit.narrowed(filter);
+        }
+        let is_checked = permit.as_ref().is_some_and(Permit::checks);
         let by = lead.sort.as_ref().map(order).unwrap_or_default();
         let wanted = Wanted {
             filter: &filter,
@@ -148,10 +162,14 @@ impl<'r> Reach<'r> {
             need: lead.limit.map(|limit| limit.saturating_add(lead.skip)),
             hint: None,
             avoid_scan: self.db.avoid_scans || self.shows_index_keys,
-            rows: lead.values.as_deref().map_or(RowsWanted::Documents, RowsWanted::Values),
+            // A rule about documents needs them whole.
+            rows: match lead.values.as_deref().filter(|_| !is_checked) {
+                Some(paths) => RowsWanted::Values(paths),
+                None => RowsWanted::Documents,
+            },
         };
-        let plan = choose(view, &coll, &grant(self.session, Action::Read, wanted)?.ask())?;
-        Ok(Road { view: view.clone(), coll, plan, filter, near })
+        let plan = choose(view, &coll, &grant_with(self.session, Action::Read, permit.as_ref(), wanted)?.ask())?;
+        Ok(Road { view: view.clone(), coll, plan, filter, near, permit })
     }
 
     fn explain(&self, road: Road, lead: &Lead, rest: &Pipeline, cx: &Cx<'_>) -> Attempt {
@@ -316,6 +334,9 @@ impl Source for Reach<'_> {
     }
 
     fn stats(&self, stage: &str, argument: &Doc) -> Result<Vec<Doc>> {
+        if self.session.caller != Caller::Admin {
+            return Err(for_servers_only());
+        }
         let name = self.name.unwrap_or_default();
         let coll = collection(&self.view, self.session, name)?;
         match stage {
@@ -393,6 +414,8 @@ struct Road {
     filter: Filter,
     /// What is measured on each document, and where in it.
     near: Option<(Path, Nearness)>,
+    /// What a client's policy allows here.
+    permit: Option<Permit>,
 }
 
 self_cell::self_cell!(
@@ -410,7 +433,7 @@ impl Road {
         lead.sort.is_none() || self.plan.ordered
     }
 
-    fn open(self, lead: &Lead, reach: &Reach<'_>, cx: &Cx<'_>) -> Result<Box<Walked>> {
+    fn open<'r>(self, lead: &Lead, reach: &'r Reach<'_>, cx: &Cx<'_>) -> Result<Box<Walked<'r>>> {
         let staged = reach.ground.staged(&self.coll);
         let in_order = self.is_ordered(lead) && staged.is_empty();
         let near = self.near.clone();
@@ -421,8 +444,8 @@ impl Road {
             _ => None,
         };
         let (skip, left, examined) = (lead.skip, lead.limit, Rc::default());
-        let (shows_index_keys, collated) = (reach.shows_index_keys, cx.collation.is_some());
-        Ok(Box::new(Walked { walk, ahead, near, skip, left, shows_index_keys, collated, examined }))
+        let (session, shows_index_keys, collated) = (reach.session, reach.shows_index_keys, cx.collation.is_some());
+        Ok(Box::new(Walked { session, walk, ahead, near, skip, left, shows_index_keys, collated, examined }))
     }
 }
 
@@ -434,7 +457,8 @@ impl Walk {
 }
 
 /// The rows of a road, paged, as the input of a pipeline.
-struct Walked {
+struct Walked<'s> {
+    session: &'s Session,
     walk: Walk,
     /// Rows that had to be sorted first.
     ahead: Option<std::vec::IntoIter<Row>>,
@@ -447,7 +471,7 @@ struct Walked {
     examined: Rc<Cell<Examined>>,
 }
 
-impl Walked {
+impl Walked<'_> {
     /// A row with what was found out about it: its distance, or how well its words fit.
     fn item(&self, doc: Doc, cx: &Cx<'_>) -> Result<Item> {
         let filter = &self.walk.borrow_owner().filter;
@@ -478,7 +502,7 @@ impl Walked {
     }
 }
 
-impl Operator for Walked {
+impl Operator for Walked<'_> {
     fn next_batch(&mut self, cx: &Cx<'_>, out: &mut Vec<Item>) -> Result<bool> {
         let full = out.len() + BATCH;
         while out.len() < full && self.left != Some(0) {
@@ -491,6 +515,10 @@ impl Operator for Walked {
                 continue;
             }
             self.left = self.left.map(|left| left - 1);
+            let Road { view, permit, .. } = self.walk.borrow_owner();
+            if let Some(permit) = permit {
+                permit.verify(&row.doc, &|name, id| fetched(view, self.session, name, id))?;
+            }
             out.push(self.item(row.doc, cx)?);
         }
         self.examined.set(self.walk.with_dependent(|_, fetch| fetch.examined));

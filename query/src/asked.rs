@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use storage::{Collation, Collection, Doc, Value, View};
+use storage::{Collation, Collection, Doc, Value, ValueRef, View};
 
 use crate::collation::parse_collation;
-use crate::command::Find;
+use crate::command::{Change, Find};
 use crate::cx::Cx;
 use crate::db::Db;
 use crate::error::{Code, Error, Result, number};
 use crate::filter::Filter;
 use crate::plan::{Order, Rank, RowsWanted, Wanted};
 use crate::project::Projection;
+use crate::rules::{Action, POLICY_AT_FIRST, Permit, Policy, Wish, permit, written_data};
 use crate::session::{Caller, Session};
 use crate::sort::{Meta, Sort, SortBy};
 use crate::variables::Variables;
@@ -27,6 +28,8 @@ pub(crate) struct Asked {
     pub(crate) projection: Option<Projection>,
     /// What the caller says about the road: an index, or `$natural` with a direction.
     hint: Option<Value>,
+    /// What a client's policy allows; server-side callers need none.
+    pub(crate) permit: Option<Permit>,
 }
 
 impl Asked {
@@ -58,7 +61,7 @@ impl Asked {
         let hint = sort.filter(|_| natural).map(|doc| Value::Document(doc.clone()));
         let sort = sort.map(|doc| Sort::parse(doc.raw())).transpose()?.unwrap_or_default();
         filter.check_asked(&sort.metas())?;
-        Ok(Asked { filter, order: order(&sort), sort, collation, variables, projection: None, hint })
+        Ok(Asked { filter, order: order(&sort), sort, collation, variables, projection: None, hint, permit: None })
     }
 
     /// Reads a find.
@@ -101,6 +104,39 @@ impl Asked {
             asked => self.filter.found(doc.raw(), &asked, cx)?,
         };
         projection.apply(doc.raw(), position, &cx.with_found(found.as_ref()))
+    }
+
+    /// The same within what the caller's policy allows. `sent` is the filter as it came, `data` what an update writes.
+    ///
+    /// # Errors
+    /// `PermissionDenied`, `CollectionMissing`, faults of fetching documents for the rules.
+    pub(crate) fn permitted(
+        self,
+        view: &View,
+        session: &Session,
+        (name, sent): (&str, &Doc),
+        wanting: Wanting,
+    ) -> Result<Asked> {
+        if session.caller == Caller::Admin {
+            return Ok(self);
+        }
+        let coll = collection(view, session, name)?;
+        let alternatives = sent.get("$or").is_some() || sent.get("$and").is_some();
+        let wanting = Wanting { one_document: names_one(sent), ..wanting };
+        let permit = permitted(view, session, &coll, (&self.filter, alternatives), wanting)?;
+        let Some(permit) = permit else { return Ok(self) };
+        Ok(Asked { filter: permit.narrowed(self.filter), permit: Some(permit), ..self })
+    }
+
+    /// Checks a document that is about to be shown or changed.
+    ///
+    /// # Errors
+    /// `PermissionDenied`, faults of fetching documents for the rules.
+    pub(crate) fn verify(&self, view: &View, session: &Session, doc: &Doc) -> Result<()> {
+        match &self.permit {
+            Some(permit) => permit.verify(doc, &|name, id| fetched(view, session, name, id)),
+            None => Ok(()),
+        }
     }
 
     fn rank(&self) -> Rank {
@@ -147,6 +183,76 @@ pub(crate) fn collection(view: &View, session: &Session, name: &str) -> Result<A
 /// The error for a collection that is not there, in the words that callers of the original test for.
 pub(crate) fn missing(name: &str) -> Error {
     Error { number: 26, ..Error::new(Code::CollectionMissing, format!("Db or Table not exist: {name}")) }
+}
+
+/// What a client wants of the documents that a filter names.
+#[derive(Debug)]
+pub(crate) struct Wanting {
+    action: Action,
+    /// Does the filter name one document by its id, and nothing else?
+    one_document: bool,
+    /// What an update writes, and the fields whose new values are not known yet.
+    data: (Option<Doc>, Vec<String>),
+}
+
+impl Wanting {
+    /// To read them.
+    pub(crate) const fn reading() -> Wanting {
+        Wanting { action: Action::Read, one_document: false, data: (None, Vec::new()) }
+    }
+
+    /// To remove them.
+    pub(crate) fn removing() -> Wanting {
+        Wanting { action: Action::Delete, ..Wanting::reading() }
+    }
+
+    /// To change them so.
+    pub(crate) fn changing(change: &Change) -> Wanting {
+        Wanting { action: Action::Update, data: written_data(change), ..Wanting::reading() }
+    }
+}
+
+/// What the policy of a collection allows a client to do; `None` for callers that need no permit.
+///
+/// # Errors
+/// `PermissionDenied`, faults of fetching documents for the rules.
+pub(crate) fn permitted(
+    view: &View,
+    session: &Session,
+    coll: &Collection,
+    (filter, alternatives): (&Filter, bool),
+    wanting: Wanting,
+) -> Result<Option<Permit>> {
+    if session.caller == Caller::Admin {
+        return Ok(None);
+    }
+    let Wanting { action, one_document, data } = wanting;
+    let wish = Wish { action, filter, one_document, alternatives, data };
+    permit(&policy(coll), session, wish, &|name, id| fetched(view, session, name, id)).map(Some)
+}
+
+/// What a collection lets clients do. A policy that cannot be read lets them do nothing.
+pub(crate) fn policy(coll: &Collection) -> Policy {
+    let text = coll.policy.as_ref().map_or(Ok(POLICY_AT_FIRST), |stored| std::str::from_utf8(stored)).ok();
+    text.and_then(|text| Policy::parse(text).ok()).unwrap_or(Policy::AdminOnly)
+}
+
+/// A document that a rule wants to look at.
+pub(crate) fn fetched(view: &View, session: &Session, name: &str, id: &str) -> Result<Option<Doc>> {
+    let Some(coll) = view.collection(session.env, name).filter(|_| !name.starts_with(SYSTEM)) else {
+        return Ok(None);
+    };
+    Ok(view.doc_by_id(coll, ValueRef::String(id))?.map(|(_, doc)| doc))
+}
+
+/// Is the filter an id and nothing else?
+fn names_one(sent: &Doc) -> bool {
+    let mut fields = sent.raw().iter();
+    let (Some(("_id", value)), None) = (fields.next(), fields.next()) else { return false };
+    match value {
+        ValueRef::Document(operators) => operators.iter().map(|(name, _)| name).eq(["$eq"]),
+        value => matches!(value, ValueRef::String(_) | ValueRef::ObjectId(_)) || value.kind().is_number(),
+    }
 }
 
 /// How many rows a find may return to this caller.

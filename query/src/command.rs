@@ -239,6 +239,18 @@ pub enum Admin {
         /// The collection's name.
         collection: String,
     },
+    /// Says what clients may do with a collection: one row `{policy}`.
+    GetPolicy {
+        /// The collection's name.
+        collection: String,
+    },
+    /// Sets what clients may do with a collection, from the next request on.
+    SetPolicy {
+        /// The collection's name.
+        collection: String,
+        /// The name of a mode, or rules in JSON with comments.
+        policy: String,
+    },
 }
 
 /// What comes back.

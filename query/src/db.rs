@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use storage::{Doc, Path, Store, Ticket};
 
-use crate::asked::{Asked, collection, row_limit};
+use crate::asked::{Asked, Wanting, collection, row_limit};
 use crate::command::{Command, Distinct, Find, Reply};
 use crate::cx::Cx;
 use crate::distinct::Distinct as Values;
@@ -20,7 +20,7 @@ use crate::ids::IdStyle;
 use crate::live::{Found, Ground, Live};
 use crate::pipeline::Spill;
 use crate::plan::{Plan, RowsWanted, choose, explain};
-use crate::rules::{Action, grant};
+use crate::rules::{Action, Permit, client_command, grant, grant_with};
 use crate::session::{Session, TransactionId};
 use crate::turns::Turn;
 
@@ -148,6 +148,8 @@ impl Db {
 
     fn on(&self, found: &Found, session: &Session, command: &Command, place: Place) -> Attempt {
         let ground = || found.ground(&self.store, session);
+        let rewritten = client_command(session, command)?;
+        let command = rewritten.as_ref().unwrap_or(command);
         match command {
             Command::Find(find) => self.find(&ground()?, session, find, place),
             Command::Count(find) => self.count(&ground()?, session, find, place),
@@ -173,11 +175,16 @@ impl Db {
     fn find(&self, ground: &Ground<'_>, session: &Session, find: &Find, place: Place) -> Attempt {
         let view = ground.view();
         let coll = collection(&view, session, &find.collection)?;
-        let asked = Asked::of_find(session, find)?;
+        let asked = Asked::of_find(session, find)?.permitted(
+            &view,
+            session,
+            (&find.collection, &find.filter),
+            Wanting::reading(),
+        )?;
         let limit = row_limit(session, find.limit);
         let need = limit.saturating_add(find.skip);
         let wanted = asked.wanted(self, Some(need), RowsWanted::Documents);
-        let plan = choose(&view, &coll, &grant(session, Action::Read, wanted)?.ask())?;
+        let plan = choose(&view, &coll, &grant_with(session, Action::Read, asked.permit.as_ref(), wanted)?.ask())?;
         if too_long(&plan, place) {
             return Ok(None);
         }
@@ -187,6 +194,7 @@ impl Db {
         if find.explain {
             return done(Reply::Rows(vec![explain(&plan, !asked.sort.is_natural(), &examined)]));
         }
+        rows.iter().try_for_each(|row| asked.verify(&view, session, &row.doc))?;
         let rows = rows.into_iter().skip(to_usize(find.skip));
         let docs: Result<Vec<Doc>> = rows.map(|row| asked.shown(row.doc, &cx)).collect();
         done(Reply::Rows(docs?))
@@ -195,11 +203,18 @@ impl Db {
     fn count(&self, ground: &Ground<'_>, session: &Session, find: &Find, place: Place) -> Attempt {
         let view = ground.view();
         let coll = collection(&view, session, &find.collection)?;
-        let asked = Asked::of_find(session, find)?;
+        let asked = Asked::of_find(session, find)?.permitted(
+            &view,
+            session,
+            (&find.collection, &find.filter),
+            Wanting::reading(),
+        )?;
         let need = find.limit.map_or(u64::MAX, |limit| limit.saturating_add(find.skip));
         let known = find.limit.map(|_| need);
-        let wanted = asked.wanted(self, known, RowsWanted::Count);
-        let wanted = grant(session, Action::Read, wanted)?.ask();
+        let checks = asked.permit.as_ref().is_some_and(Permit::checks);
+        let rows = if checks { RowsWanted::Documents } else { RowsWanted::Count };
+        let wanted = asked.wanted(self, known, rows);
+        let wanted = grant_with(session, Action::Read, asked.permit.as_ref(), wanted)?.ask();
         let staged = ground.staged(&coll);
         if wanted.filter.is_all() && staged.is_empty() && !find.explain {
             return done(Reply::Total(coll.stats.docs().min(need).saturating_sub(find.skip)));
@@ -208,7 +223,17 @@ impl Db {
         if too_long(&plan, place) {
             return Ok(None);
         }
-        let fetch = Fetch::new(&view, &coll, &plan).with_staged(staged, &asked.filter);
+        let mut fetch = Fetch::new(&view, &coll, &plan).with_staged(staged, &asked.filter);
+        if checks {
+            let (cx, mut total) = (asked.cx(session), 0);
+            while total < need
+                && let Some(row) = fetch.next_row(&cx)?
+            {
+                asked.verify(&view, session, &row.doc)?;
+                total += 1;
+            }
+            return done(Reply::Total(total.saturating_sub(find.skip)));
+        }
         let (total, mut examined) = fetch.count(&asked.cx(session), need)?;
         if find.explain {
             examined.returned = total;
@@ -220,9 +245,18 @@ impl Db {
     fn distinct(&self, ground: &Ground<'_>, session: &Session, distinct: &Distinct, place: Place) -> Attempt {
         let view = ground.view();
         let coll = collection(&view, session, &distinct.find.collection)?;
-        let asked = Asked::of_find(session, &distinct.find)?;
+        let asked = Asked::of_find(session, &distinct.find)?.permitted(
+            &view,
+            session,
+            (&distinct.find.collection, &distinct.find.filter),
+            Wanting::reading(),
+        )?;
         let paths = [Path::new(&distinct.key)];
-        let wanted = grant(session, Action::Read, asked.wanted(self, None, RowsWanted::Values(&paths)))?.ask();
+        // A rule about documents needs them whole.
+        let checks = asked.permit.as_ref().is_some_and(Permit::checks);
+        let rows = if checks { RowsWanted::Documents } else { RowsWanted::Values(&paths) };
+        let wanted = asked.wanted(self, None, rows);
+        let wanted = grant_with(session, Action::Read, asked.permit.as_ref(), wanted)?.ask();
         let plan = choose(&view, &coll, &wanted)?;
         if too_long(&plan, place) {
             return Ok(None);
@@ -231,6 +265,7 @@ impl Db {
         let mut fetch = Fetch::new(&view, &coll, &plan).with_staged(ground.staged(&coll), &asked.filter);
         let mut values = Values::new(&distinct.key)?;
         while let Some(row) = fetch.next_row(&cx)? {
+            asked.verify(&view, session, &row.doc)?;
             values.add(row.doc.raw(), &cx)?;
         }
         done(Reply::Values(values.into_values()))

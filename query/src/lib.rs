@@ -22,6 +22,7 @@ mod found;
 mod ids;
 mod indexes;
 pub mod insert;
+mod js;
 mod limits;
 mod live;
 #[cfg(test)]
@@ -60,6 +61,7 @@ pub use indexes::compile_partial;
 pub use limits::Limits;
 pub use project::Projection;
 pub use random::Random;
+pub use rules::Policy;
 pub use session::{Caller, Deadline, Session, TransactionId, User};
 pub use sort::Sort;
 pub use turns::Turn;

@@ -10,14 +10,14 @@ mod window;
 
 use storage::{Change, CollId, Commit, Doc, EnvId, Path, RawDoc, Seq, Value, View};
 
-use crate::asked::{Asked, collection, missing};
+use crate::asked::{Asked, Wanting, collection, missing};
 use crate::cx::Cx;
 use crate::db::{Db, rows};
 use crate::error::{Code, Error, Result};
 use crate::exec::{Fetch, Row};
 use crate::plan::{RowsWanted, choose};
-use crate::rules::{Action, grant};
-use crate::session::Session;
+use crate::rules::{Action, client_query, grant_with};
+use crate::session::{Caller, Session};
 pub use fields::FieldsChanged;
 use window::Window;
 
@@ -140,17 +140,19 @@ impl Watch {
     fn read(view: &View, session: &Session, spec: WatchSpec) -> Result<Watch> {
         let limits = &session.limits;
         let coll = collection(view, session, &spec.collection)?;
+        let filter = client_query(session, &spec.filter);
         let newest = newest_first();
         let sort = spec.sort.as_ref().filter(|sort| !sort.raw().is_empty()).unwrap_or(&newest);
         check_most(sort.raw().iter().count() as u64, limits.watch_sort_fields_max, "fields order a watch", SORT)?;
         check_most(spec.limit.unwrap_or(0), limits.watch_limit_max, "documents are the limit of a watch", LIMIT)?;
-        let asked = Asked::read(session, &spec.filter, Some(sort), None, None)?;
+        let asked = Asked::read(session, &filter, Some(sort), None, None)?;
         if asked.filter.near().is_some() {
             return Err(Error::new(Code::BadRequest, "a search for the nearest documents cannot be watched"));
         }
         if asked.filter.text().is_some() {
             return Err(Error::new(Code::BadRequest, "a search for words cannot be watched"));
         }
+        let asked = asked.permitted(view, session, (&spec.collection, &filter), Wanting::reading())?;
         let coll = coll.id;
         Ok(Watch { spec, asked, env: session.env, coll, at: Seq(0), matched: 0, window: None })
     }
@@ -186,11 +188,17 @@ impl Watch {
     /// # Errors
     /// `PermissionDenied`, `CollectionMissing`, `EnvMissing`; there is no going on after one.
     pub fn check(&self, session: &Session, view: &View) -> Result<()> {
-        grant(session, Action::Read, ())?.ask();
-        match collection(view, session, &self.spec.collection)?.id == self.coll {
-            true => Ok(()),
-            false => Err(missing(&self.spec.collection)),
+        let coll = collection(view, session, &self.spec.collection)?;
+        if coll.id != self.coll {
+            return Err(missing(&self.spec.collection));
         }
+        if session.caller == Caller::Admin {
+            return Ok(());
+        }
+        // The rules may have changed since it began; they are asked about what was sent.
+        let filter = client_query(session, &self.spec.filter);
+        let sent = Asked::read(session, &filter, None, None, None)?;
+        sent.permitted(view, session, (&self.spec.collection, &filter), Wanting::reading()).map(drop)
     }
 
     /// Follows commits: those after the last one seen, in order; commits that do not concern it may be left out. `view`
@@ -213,11 +221,11 @@ impl Watch {
                 self.at = self.at.max(view.seq());
             }
             None => {
-                let cx = self.asked.cx(session);
+                let (cx, sight) = (self.asked.cx(session), (session, view));
                 for commit in fresh {
                     let here = commit.changes.iter().filter(|change| self.is_here(change));
                     let events: Vec<WatchEvent> =
-                        here.filter_map(|change| self.event(change, &cx).transpose()).collect::<Result<_>>()?;
+                        here.filter_map(|change| self.event(change, &sight, &cx).transpose()).collect::<Result<_>>()?;
                     steps.extend((!events.is_empty()).then_some(Step { seq: commit.seq, events }));
                 }
                 self.at = self.at.max(last);
@@ -232,15 +240,23 @@ impl Watch {
         (change.env, change.coll) == (self.env, self.coll)
     }
 
-    fn matches(&self, doc: Option<&Doc>, cx: &Cx<'_>) -> Result<bool> {
-        doc.map_or(Ok(false), |doc| self.asked.filter.matches(doc.raw(), cx))
+    /// Is the document among those watched, and one that this watcher may see?
+    fn matches(&self, doc: Option<&Doc>, (session, view): &(&Session, &View), cx: &Cx<'_>) -> Result<bool> {
+        let Some(doc) = doc else { return Ok(false) };
+        if !self.asked.filter.matches(doc.raw(), cx)? {
+            return Ok(false);
+        }
+        match self.asked.verify(view, session, doc) {
+            Err(error) if error.code == Code::PermissionDenied => Ok(false),
+            outcome => outcome.map(|()| true),
+        }
     }
 
     /// What a change means, without a window.
-    fn event(&self, change: &Change, cx: &Cx<'_>) -> Result<Option<WatchEvent>> {
+    fn event(&self, change: &Change, sight: &(&Session, &View), cx: &Cx<'_>) -> Result<Option<WatchEvent>> {
         cx.tick()?;
         let (before, after) = (change.before.as_ref(), change.after.as_ref());
-        let queue = match (self.matches(before, cx)?, self.matches(after, cx)?) {
+        let queue = match (self.matches(before, sight, cx)?, self.matches(after, sight, cx)?) {
             (false, false) => return Ok(None),
             (true, true) if change.before.as_ref().map(Doc::as_bytes) == change.after.as_ref().map(Doc::as_bytes) => {
                 return Ok(None);
@@ -271,9 +287,11 @@ impl Watch {
         let coll = collection(view, session, &self.spec.collection)?;
         let need = self.spec.limit.unwrap_or(session.limits.watch_docs_max + 1);
         let wanted = self.asked.wanted(db, Some(need), RowsWanted::Documents);
-        let plan = choose(view, &coll, &grant(session, Action::Read, wanted)?.ask())?;
+        let plan = choose(view, &coll, &grant_with(session, Action::Read, self.asked.permit.as_ref(), wanted)?.ask())?;
         let mut fetch = Fetch::new(view, &coll, &plan);
-        Ok(rows(&mut fetch, &self.asked, &plan, need, &self.asked.cx(session))?.0)
+        let rows = rows(&mut fetch, &self.asked, &plan, need, &self.asked.cx(session))?.0;
+        rows.iter().try_for_each(|row| self.asked.verify(view, session, &row.doc))?;
+        Ok(rows)
     }
 
     /// The window after changes, and what differs.
@@ -289,7 +307,7 @@ impl Watch {
         let mut matters = false;
         for change in changes {
             cx.tick()?;
-            matters |= window.holds(change.rid) || self.matches(change.after.as_ref(), &cx)?;
+            matters |= window.holds(change.rid) || self.matches(change.after.as_ref(), &(session, view), &cx)?;
         }
         if !matters {
             return Ok((window, Vec::new()));

@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use storage::{Collection, Doc, Edit, Ticket, Value, ValueRef};
+use storage::{Collection, Doc, Edit, Ticket, Value, ValueRef, View};
 
-use crate::asked::{Asked, collection, missing};
+use crate::asked::{Asked, Wanting, collection, fetched, missing, policy};
 use crate::command::{Delete, FindAndModify, Insert, Reply, Update as Ask, Updated};
 use crate::cx::Cx;
 use crate::db::{Attempt, Db, Durable, Place, rows, too_long, written};
@@ -17,9 +17,9 @@ use crate::filter::Matched;
 use crate::insert::prepare;
 use crate::live::Ground;
 use crate::plan::{RowsWanted, choose};
-use crate::rules::{Action, grant};
-use crate::session::Session;
-use crate::update::Update;
+use crate::rules::{Action, created, denied, grant_with, with_creator};
+use crate::session::{Caller, Session};
+use crate::update::{Changed, Update};
 
 /// Documents of one insert that are few enough for a thread that others wait for.
 const INLINE_DOCS_MAX: usize = 64;
@@ -45,7 +45,6 @@ impl Db {
             return Ok(None);
         }
         let coll = collection(&ground.view(), session, &insert.collection)?;
-        let insert = grant(session, Action::Create, insert)?.ask();
         check_count(insert, session)?;
         let (mut ids, mut durable, mut fault) = (Vec::with_capacity(insert.docs.len()), Durable::default(), None);
         for doc in &insert.docs {
@@ -78,13 +77,15 @@ impl Db {
     ) -> Result<(Value, Option<Ticket>)> {
         let new_id = || self.ids.make(session.now, &session.random);
         let doc = prepare(doc.raw(), new_id, insert.names, &Cx::new(session, None))?;
+        let doc = owned(&ground.view(), session, coll, doc)?;
         check_size(&doc, session)?;
         let ticket = ground.insert(coll, &doc).map_err(|error| gone(error, coll))?;
         Ok((doc.get("_id").unwrap_or(ValueRef::Null).to_value(), ticket))
     }
 
     pub(crate) fn update(&self, ground: &mut Ground<'_>, session: &Session, ask: &Ask, place: Place) -> Attempt {
-        let asked = Asked::read(session, &ask.filter, None, ask.collation.as_ref(), ask.variables.as_ref())?;
+        let asked = Asked::read(session, &ask.filter, None, ask.collation.as_ref(), ask.variables.as_ref())?
+            .permitted(&ground.view(), session, (&ask.collection, &ask.filter), Wanting::changing(&ask.change))?;
         let cx = asked.cx(session);
         let update = Update::parse(&ask.change, &ask.array_filters, &cx)?;
         if ask.multi && update.is_replacement() {
@@ -119,7 +120,13 @@ impl Db {
         let ask = &modify.update;
         let sort = modify.sort.as_ref();
         let asked = Asked::read(session, &ask.filter, sort, ask.collation.as_ref(), ask.variables.as_ref())?
-            .with_projection(session, modify.projection.as_ref())?;
+            .with_projection(session, modify.projection.as_ref())?
+            .permitted(
+                &ground.view(),
+                session,
+                (&ask.collection, &ask.filter),
+                if modify.remove { Wanting::removing() } else { Wanting::changing(&ask.change) },
+            )?;
         let cx = asked.cx(session);
         let update = match modify.remove {
             true => None,
@@ -152,7 +159,8 @@ impl Db {
     }
 
     pub(crate) fn delete(&self, ground: &mut Ground<'_>, session: &Session, delete: &Delete, place: Place) -> Attempt {
-        let asked = Asked::read(session, &delete.filter, None, delete.collation.as_ref(), delete.variables.as_ref())?;
+        let asked = Asked::read(session, &delete.filter, None, delete.collation.as_ref(), delete.variables.as_ref())?
+            .permitted(&ground.view(), session, (&delete.collection, &delete.filter), Wanting::removing())?;
         let cx = asked.cx(session);
         let mut grasp = Grasp { db: self, ground, session, asked: &asked, cx: &cx, collection: &delete.collection };
         let mut durable = Durable::default();
@@ -192,7 +200,8 @@ impl Grasp<'_, '_> {
         let view = self.ground.view();
         let coll = collection(&view, self.session, self.collection)?;
         let need = if multi { None } else { Some(1) };
-        let wanted = grant(self.session, action(verb), self.asked.wanted(self.db, need, RowsWanted::Documents))?.ask();
+        let wanted = self.asked.wanted(self.db, need, RowsWanted::Documents);
+        let wanted = grant_with(self.session, action(verb), self.asked.permit.as_ref(), wanted)?.ask();
         let plan = choose(&view, &coll, &wanted)?;
         if too_long(&plan, place) {
             return Ok(None);
@@ -218,8 +227,8 @@ impl Grasp<'_, '_> {
             self.cx.tick()?;
             let view = self.ground.view();
             let coll = collection(&view, self.session, self.collection)?;
-            let wanted =
-                grant(self.session, action(verb), self.asked.wanted(self.db, Some(1), RowsWanted::Documents))?.ask();
+            let wanted = self.asked.wanted(self.db, Some(1), RowsWanted::Documents);
+            let wanted = grant_with(self.session, action(verb), self.asked.permit.as_ref(), wanted)?.ask();
             let plan = choose(&view, &coll, &wanted)?;
             if too_long(&plan, place) {
                 return Ok(First::TooLong);
@@ -244,7 +253,8 @@ impl Grasp<'_, '_> {
         durable: &mut Durable,
     ) -> Result<Option<Hit>> {
         let mut untouched = None;
-        let eye = Eye { session: self.session, asked: self.asked, cx: self.cx };
+        let view = self.ground.view();
+        let eye = Eye { view: &view, session: self.session, asked: self.asked, cx: self.cx };
         let changed = self.ground.change(coll, row.rid, |doc| eye.edit(doc, row, verb, &mut untouched))?;
         Ok(match changed {
             Some((before, after, ticket)) => {
@@ -257,11 +267,11 @@ impl Grasp<'_, '_> {
 
     /// Inserts the document that the filter and the change describe; `None` where somebody else was quicker.
     fn upsert(&mut self, update: &Update) -> Result<Option<(Doc, Durable)>> {
-        grant(self.session, Action::Create, ())?.ask();
         let view = self.ground.view();
         let coll = collection(&view, self.session, self.collection)?;
         let new_id = || self.db.ids.make(self.session.now, &self.session.random);
         let doc = update.upsert(&self.asked.filter, new_id, self.cx)?;
+        let doc = owned(&view, self.session, &coll, doc)?;
         check_size(&doc, self.session)?;
         match self.ground.insert(&coll, &doc) {
             Ok(ticket) => Ok(Some((doc, Durable::of(ticket)))),
@@ -270,6 +280,8 @@ impl Grasp<'_, '_> {
                 self.ground.refresh()?;
                 match self.finds_something()? {
                     true => Ok(None),
+                    // Whether a foreign document has this id is nobody's business.
+                    false if self.session.caller != Caller::Admin => Err(denied(Action::Update)),
                     false => Err(error),
                 }
             }
@@ -289,6 +301,7 @@ impl Grasp<'_, '_> {
 
 /// What decides about one document under its lock.
 struct Eye<'e> {
+    view: &'e View,
     session: &'e Session,
     asked: &'e Asked,
     cx: &'e Cx<'e>,
@@ -297,6 +310,7 @@ struct Eye<'e> {
 impl Eye<'_> {
     fn edit(&self, doc: &Doc, row: &Row, verb: &Verb<'_>, untouched: &mut Option<Doc>) -> Result<Edit> {
         let Some(matched) = self.still_matches(doc, row, verb)? else { return Ok(Edit::Keep) };
+        self.asked.verify(self.view, self.session, doc)?;
         let update = match verb {
             Verb::Remove => return Ok(Edit::Remove),
             Verb::Change(update) => update,
@@ -305,11 +319,21 @@ impl Eye<'_> {
             *untouched = Some(doc.clone());
             return Ok(Edit::Keep);
         };
+        let changed = match self.kept_creator(doc, update) {
+            Some(openid) => Changed { doc: with_creator(&changed.doc, openid), ..changed },
+            None => changed,
+        };
         check_size(&changed.doc, self.session)?;
         Ok(match update.is_replacement() {
             true => Edit::Replace(changed.doc),
             false => Edit::Update(changed.doc),
         })
+    }
+
+    /// The creator that a client's whole new document must not lose.
+    fn kept_creator<'d>(&self, doc: &'d Doc, update: &Update) -> Option<&'d str> {
+        let by_client = update.is_replacement() && self.session.caller != Caller::Admin;
+        doc.get("_openid").filter(|_| by_client)?.as_str()
     }
 
     /// The very bytes that the road already checked need no second check, unless `$` asks where they matched.
@@ -327,6 +351,14 @@ const fn action(verb: &Verb<'_>) -> Action {
     match verb {
         Verb::Change(_) => Action::Update,
         Verb::Remove => Action::Delete,
+    }
+}
+
+/// A new document as its creator may store it.
+fn owned(view: &View, session: &Session, coll: &Collection, doc: Doc) -> Result<Doc> {
+    match session.caller {
+        Caller::Admin => Ok(doc),
+        _ => created(&policy(coll), session, &doc, &|name, id| fetched(view, session, name, id)),
     }
 }
 

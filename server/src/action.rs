@@ -6,6 +6,7 @@
 
 pub mod auth;
 pub mod database;
+pub mod identity;
 pub mod storage;
 
 use std::pin::Pin;
@@ -243,7 +244,23 @@ pub const ACTIONS: &[ActionRow] = &[
     outside("storage.batchCopyFile", here!(storage::copy), "copies files"),
     outside("storage.getFileAuthority", here!(storage::authority), "may the user read these files"),
     outside("auth.wsWebSign", here!(auth::sign_socket), "a ticket and the address for a socket to watch on"),
-    missing("auth.getUserInfoForAdmin", ACTION, "a user's account"),
+    outside("auth.signInAnonymously", here!(identity::anonymous), "signs in somebody who does not say who it is"),
+    outside("auth.signIn", here!(identity::sign_in), "signs in with a name and a password"),
+    outside("auth.signInWithTicket", here!(identity::ticket), "signs in a user whom the own server vouches for"),
+    outside(
+        "auth.fetchAccessTokenWithRefreshToken",
+        here!(identity::access_token),
+        "a new access token for a refresh token",
+    ),
+    outside("auth.logout", here!(identity::sign_out), "ends a login"),
+    outside("auth.getUserInfo", here!(identity::user_info), "the caller's own account"),
+    outside("auth.updateUserInfo", here!(identity::update_info), "what users say about themselves"),
+    outside("auth.isUsernameRegistered", here!(identity::is_registered), "has somebody this username"),
+    outside("auth.updateUsername", here!(identity::update_username), "another username"),
+    outside("auth.updatePassword", here!(identity::update_password), "another password"),
+    outside("auth.linkWithTicket", here!(identity::link_ticket), "joins the own server's account to the caller's"),
+    outside("auth.getLinkedUidList", here!(identity::linked), "the accounts that belong to the caller"),
+    row("auth.getUserInfoForAdmin", Gate::Admin, here!(identity::user_info_for_admin), "a user's account"),
     missing("analytics.report", ACTION, "takes usage figures"),
     missing("wx.api", ACTION, "a call to WeChat"),
     missing("wx.openApi", ACTION, "a call to WeChat"),

@@ -13,6 +13,7 @@ use crate::chance;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::files::Files;
+use crate::identity::Identity;
 use crate::realtime::Realtime;
 use crate::tenants::Tenants;
 
@@ -24,6 +25,8 @@ pub struct App {
     pub db: Db,
     /// Environments, key pairs, limits and tokens.
     pub tenants: Tenants,
+    /// Users, their logins and tokens.
+    pub identity: Arc<Identity>,
     /// Files of all environments.
     pub files: Files,
     /// Sockets and the watches on them.
@@ -64,6 +67,7 @@ impl App {
             realtime: Realtime::new(chance::bytes()?, config.feeds_bytes_max),
             config,
             db,
+            identity: Arc::new(Identity::new(tenants.store().clone(), tenants.seal())),
             tenants,
             files,
         })

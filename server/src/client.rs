@@ -9,6 +9,7 @@ use storage::EnvId;
 
 use crate::app::App;
 use crate::auth;
+use crate::identity::token;
 
 /// What a client's request says about its sender.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +49,10 @@ impl<'r> Claims<'r> {
 pub fn session_of(app: &App, claims: &Claims<'_>) -> Result<Session> {
     let named = claims.env.map(|name| app.tenants.env(name)).transpose()?;
     let (env, caller) = match claims.token {
+        Some(token) if token::is_access(token) => {
+            let (env, user) = app.identity.caller(token, app.now_ms())?;
+            (env, Caller::User(user))
+        }
         Some(token) => {
             let pair = auth::bare_key(token, app.now_ms(), &|id| app.tenants.find_key(id))?;
             (pair.env, Caller::Admin)
@@ -60,6 +65,14 @@ pub fn session_of(app: &App, claims: &Claims<'_>) -> Result<Session> {
         }
         _ => Ok(app.session(env, caller)),
     }
+}
+
+/// The environment that a request names, or that its host's first label names, or the only one there is.
+///
+/// # Errors
+/// `EnvMissing`.
+pub fn env_of(app: &App, named: Option<&str>, headers: &HeaderMap) -> Result<EnvId> {
+    filled(named).map_or_else(|| of_host(app, headers), |name| app.tenants.env(name))
 }
 
 /// The environment that the host's first label names, or the only one there is.
@@ -75,7 +88,8 @@ fn of_host(app: &App, headers: &HeaderMap) -> Result<EnvId> {
     })
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// What stands behind `Bearer`.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let header = headers.get("authorization")?.to_str().ok()?;
     filled(header.strip_prefix("Bearer "))
 }

@@ -1,6 +1,7 @@
 //! Faces: who may speak to the server in which way. Each turns HTTP into calls and answers into HTTP.
 
 pub mod admin;
+pub mod auth;
 pub mod body;
 mod cors;
 pub mod objects;
@@ -51,6 +52,7 @@ fn clients(app: Arc<App>) -> Router<Arc<App>> {
         .route("/__wx__/jsoperatewxdata", any(wx::call))
         .route("/wxa-qbase/jsoperatewxdata", any(wx::call))
         .route("/v1/{*path}", any(rest::call))
+        .route("/auth/{*path}", any(auth::call))
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(PACKED_BYTES_MIN)))
         .layer(RequestDecompressionLayer::new())
         .layer(from_fn_with_state(app, cors::allow))

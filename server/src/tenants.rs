@@ -41,7 +41,7 @@ const KEYS_MAX: usize = 100;
 /// Environments, key pairs, limits and tokens of a server.
 pub struct Tenants {
     store: Store,
-    seal: Seal,
+    seal: Arc<Seal>,
     state: RwLock<State>,
 }
 
@@ -93,12 +93,22 @@ impl Tenants {
     /// `Corrupt`, or what the store meets.
     pub fn open(store: Store, seal: Seal) -> Result<Tenants> {
         let state = State::read(&store.view(), &seal)?;
-        Ok(Tenants { store, seal, state: RwLock::new(state) })
+        Ok(Tenants { store, seal: Arc::new(seal), state: RwLock::new(state) })
     }
 
     /// A key for signing something of the server's own, bound to its data folder.
     pub fn derived_key(&self, purpose: &str) -> [u8; 32] {
         self.seal.derive(purpose)
+    }
+
+    /// The store that everything lies in.
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What seals secrets at rest.
+    pub fn seal(&self) -> Arc<Seal> {
+        self.seal.clone()
     }
 
     /// The key pair of an id.

@@ -1,9 +1,11 @@
 //! The faces from outside: requests go in as bytes, answers come out as bytes; no socket in between.
 
 mod hostile;
+mod identity;
 mod own;
 mod replay;
 mod rest;
+mod rules;
 mod sdk;
 mod transport;
 mod watch;

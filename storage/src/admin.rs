@@ -19,6 +19,17 @@ use crate::limits::{INDEX_FIELDS_MAX, INDEXES_MAX};
 use crate::store::Store;
 use crate::text::TextFields;
 
+/// A change of one record of a layer above.
+#[derive(Clone, Debug)]
+pub struct RecordChange {
+    /// The record's kind.
+    pub kind: u8,
+    /// Its name.
+    pub name: Vec<u8>,
+    /// What it holds from now on; `None` removes it.
+    pub record: Option<Vec<u8>>,
+}
+
 impl Store {
     /// Makes an environment.
     ///
@@ -205,6 +216,22 @@ impl Store {
     pub fn put_record(&self, kind: u8, env: EnvId, name: &[u8], record: &[u8]) -> Result<Ticket> {
         let mut submission = Submission::default();
         submission.batch.put(Space::Meta, &key::meta_record(kind, env, name), record);
+        self.inner.pipeline.submit(submission)
+    }
+
+    /// Stores and removes records of a layer above, all of them or none.
+    ///
+    /// # Errors
+    /// `Halted`, `Closed`.
+    pub fn change_records(&self, env: EnvId, changes: &[RecordChange]) -> Result<Ticket> {
+        let mut submission = Submission::default();
+        for RecordChange { kind, name, record } in changes {
+            let key = key::meta_record(*kind, env, name);
+            match record {
+                Some(record) => submission.batch.put(Space::Meta, &key, record),
+                None => submission.batch.delete(Space::Meta, &key),
+            }
+        }
         self.inner.pipeline.submit(submission)
     }
 

@@ -37,6 +37,7 @@ mod value;
 mod witness;
 mod write;
 
+pub use admin::RecordChange;
 pub use catalog::{
     Catalog, Collection, CompilePartial, Env, FieldOrder, Index, IndexField, IndexSpec, IndexState, Partial, Predicate,
 };

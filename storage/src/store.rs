@@ -359,6 +359,27 @@ impl View {
         Ok(records)
     }
 
+    /// So many records of a kind in an environment, by name, beginning behind a name.
+    ///
+    /// # Errors
+    /// `Io` or `Corrupt`.
+    pub fn records_after(&self, kind: u8, env: EnvId, after: &[u8], count: usize) -> Result<Vec<(Vec<u8>, Bytes)>> {
+        let prefix = key::meta_record(kind, env, b"");
+        let mut range = KeyRange::prefix(&prefix);
+        if !after.is_empty() {
+            range.start = [prefix.as_slice(), after, &[0]].concat();
+        }
+        let mut cursor = self.moment.snap.scan(Space::Meta, &range, Scan::Forward);
+        let mut records = Vec::new();
+        while records.len() < count
+            && let Some((key, value)) = cursor.next()?
+        {
+            let name = key.get(prefix.len()..).unwrap_or_default();
+            records.push((name.to_vec(), Bytes::copy_from_slice(value)));
+        }
+        Ok(records)
+    }
+
     /// The document that holds a unique key (whole entry key).
     pub(crate) fn holder(&self, entry: &[u8]) -> Result<Option<Rid>> {
         let stored = self.moment.snap.get(Space::Index, entry)?;

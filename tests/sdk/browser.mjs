@@ -25,7 +25,7 @@ export async function openClient (name, way, { env, token }) {
   }
   const day = 86_400_000
   const credentials = { token_type: 'Bearer', access_token: token, refresh_token: 'none', expires_in: 86_400, expires_at: new Date(Date.now() + day).toISOString(), sub: 'somebody', scope: 'user', groups: [] }
-  localStorage.setItem(`credentials_${env}`, JSON.stringify(credentials))
+  if (token) localStorage.setItem(`credentials_${env}`, JSON.stringify(credentials))
   const app = loaded(name).init({ env, endPointMode: 'CLOUD_API' })
   if (name === 'js-sdk-3') app.registerHost(host, 'http')
   else app.registerEndPoint?.(`//${host}/web`, name === 'js-sdk-1' ? 'http:' : 'http')

@@ -9,6 +9,7 @@ mod envs;
 mod export;
 mod import;
 mod keys;
+mod users;
 
 use std::sync::Arc;
 
@@ -45,6 +46,10 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/envs/{env}", delete(envs::remove))
         .route("/envs/{env}/limits", get(envs::limits).patch(envs::set_limits))
         .route("/envs/{env}/keys", post(keys::create))
+        .route("/envs/{env}/users", get(users::list).post(users::create))
+        .route("/envs/{env}/users/{uid}/token", post(users::token))
+        .route("/envs/{env}/ticket-keys", post(users::create_ticket_key))
+        .route("/envs/{env}/ticket-keys/{id}", delete(users::remove_ticket_key))
         .route("/keys", get(keys::list))
         .route("/keys/{id}", delete(keys::revoke))
         .route("/keys/{id}/rotate", post(keys::rotate))
@@ -53,6 +58,8 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/envs/{env}/collections/{name}/indexes", get(collections::indexes).post(collections::create_index))
         .route("/envs/{env}/collections/{name}/indexes/{index}", delete(collections::drop_index))
         .route("/envs/{env}/collections/{name}/explain", post(collections::explain))
+        .route("/envs/{env}/collections/{name}/policy", get(collections::policy).put(collections::set_policy))
+        .route("/policies/check", post(collections::check_policy))
         .route("/envs/{env}/collections/{name}/import", post(import::take_in))
         .route("/envs/{env}/changes", get(changes::send_out))
         .route("/envs/{env}/collections/{name}/export", get(export::send_out))

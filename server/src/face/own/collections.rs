@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
-use query::{Admin, Aggregate, Code, Command, Doc, Error, Find, Reply, Result, ValueRef};
+use query::{Admin, Aggregate, Code, Command, Doc, Error, Find, Policy, Reply, Result, ValueRef};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -69,6 +69,34 @@ pub(super) async fn create_index(
     let index = read_document(&app, &held.bytes)?;
     done(&app, &env, Admin::CreateIndex { collection: name, index }).await?;
     shown(&json!({}))
+}
+
+/// What clients may do: the name of a mode, or rules.
+pub(super) async fn policy(State(app): State<Arc<App>>, Path((env, collection)): Path<(String, String)>) -> Answered {
+    let rows = rows(&app, &env, Admin::GetPolicy { collection }).await?;
+    shown(&json!({"policy": rows.first().and_then(|row| row.get("policy")).and_then(ValueRef::as_str)}))
+}
+
+#[derive(Deserialize)]
+struct PolicyText {
+    policy: String,
+}
+
+/// Sets what clients may do, from the next request on.
+pub(super) async fn set_policy(
+    State(app): State<Arc<App>>,
+    Path((env, collection)): Path<(String, String)>,
+    request: Request,
+) -> Answered {
+    let PolicyText { policy } = asked(&app, request).await?;
+    done(&app, &env, Admin::SetPolicy { collection, policy }).await?;
+    shown(&json!({}))
+}
+
+/// Reads a policy and says what it lets clients do, without setting it.
+pub(super) async fn check_policy(State(app): State<Arc<App>>, request: Request) -> Answered {
+    let PolicyText { policy } = asked(&app, request).await?;
+    shown(&json!({"summary": Policy::parse(&policy)?.summary()}))
 }
 
 /// Drops an index.
