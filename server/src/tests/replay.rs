@@ -10,6 +10,8 @@ const DIFFERENT: &[(&str, &str)] = &[
     ("node-sdk-3__createCollection.error", "DATABASE_COLLECTION_ALREADY_EXIST"),
     ("node-sdk-3__add.error-duplicate", "DATABASE_REQUEST_FAILED"),
     ("node-sdk-3__err.coll-not-exist", "DATABASE_COLLECTION_NOT_EXIST"),
+    // The user of the recording cannot be made here: uids are the server's own.
+    ("node-sdk-3__auth.queryUserInfo", "USER_NOT_EXIST"),
 ];
 
 /// Calls that may be refused with this code, because MongoDB refuses a projection that includes and excludes.
