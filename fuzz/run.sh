@@ -4,10 +4,10 @@
 #
 # No sanitizer unless asked for: our crates forbid unsafe code.
 #
-#   usage: [SANITIZER=address] fuzz/run.sh SECONDS [TARGET]        exit 3: cargo-fuzz cannot be had
+#   usage: [SANITIZER=address] fuzz/run.sh SECONDS [TARGET…]       exit 3: cargo-fuzz cannot be had
 set -euo pipefail
 cd "$(dirname "$0")/.."
-seconds=$1 only=${2:-}
+seconds=$1; shift; only=$*
 cache="${WAFERDB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/waferdb}"
 tool="$cache/tools/bin/cargo-fuzz"
 [ -x "$tool" ] || cargo install --locked --quiet --root "$cache/tools" cargo-fuzz || exit 3
@@ -17,7 +17,8 @@ found=0
 for target in ${only:-$(sed -n 's/^name = "\([a-z_]*\)"$/\1/p' fuzz/Cargo.toml)}; do
   corpus="$cache/fuzz/$target"; mkdir -p "$corpus"
   echo "--- $target, $seconds s"
-  cargo fuzz run --fuzz-dir fuzz --release --debug-assertions --sanitizer "${SANITIZER:-none}" "$target" "$corpus" -- \
+  features=(); [ "$target" != ejson ] || features=(--features json)
+  cargo fuzz run ${features[@]+"${features[@]}"} --fuzz-dir fuzz --release --debug-assertions --sanitizer "${SANITIZER:-none}" "$target" "$corpus" -- \
     -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 || found=$((found + 1))
 done
 echo "$found targets found something"

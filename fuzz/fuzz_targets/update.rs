@@ -33,6 +33,6 @@ fuzz_target!(|bytes: &[u8]| {
 fn with_id(doc: &Doc) -> Doc {
     let mut builder = DocBuilder::new();
     builder.put("_id", ValueRef::Int32(1));
-    doc.iter().filter(|(name, _)| *name != "_id").for_each(|(name, value)| builder.put(name, value));
+    doc.raw().iter().filter(|(name, _)| *name != "_id").for_each(|(name, value)| builder.put(name, value));
     builder.finish()
 }

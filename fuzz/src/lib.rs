@@ -159,14 +159,23 @@ impl<'a> Grower<'a> {
 /// The words of filters: every operator, between the names that documents have.
 pub fn filter_words() -> Vec<&'static str> {
     let operators = TOP_OPERATORS.iter().map(|row| row.name).chain(FIELD_OPERATORS.iter().map(|row| row.name));
-    NAMES.into_iter().chain(operators).chain(["$options", "$maxDistance", "type", "coordinates", "a.0", "a.b.c"]).collect()
+    NAMES
+        .into_iter()
+        .chain(operators)
+        .chain(["$options", "$maxDistance", "type", "coordinates", "a.0", "a.b.c"])
+        .collect()
 }
 
 /// The words of updates, those of the modifiers and of positional paths included.
 pub fn update_words() -> Vec<&'static str> {
     let operators = UPDATE_OPERATORS.iter().map(|row| row.name);
     let modifiers = ["$each", "$position", "$slice", "$sort", "and", "or", "xor", "$type"];
-    NAMES.into_iter().chain(operators).chain(modifiers).chain(["a.$", "a.$[]", "a.$[x]", "a.0.b", "x", "$gt", "$in"]).collect()
+    NAMES
+        .into_iter()
+        .chain(operators)
+        .chain(modifiers)
+        .chain(["a.$", "a.$[]", "a.$[x]", "a.0.b", "x", "$gt", "$in"])
+        .collect()
 }
 
 /// A request's surroundings that end: no input may work for ever.
