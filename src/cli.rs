@@ -72,6 +72,9 @@ pub enum Verb {
     /// Import and export of documents
     #[command(subcommand)]
     Data(DataVerb),
+    /// Cloud functions
+    #[command(name = "fn", subcommand)]
+    Function(FunctionVerb),
     /// What happens to documents, from the change log
     Changes(Changes),
     /// Check the store: checksums, and index entries against documents
@@ -110,6 +113,9 @@ pub struct Serve {
     /// Open the store although writes that were answered are missing at its end; what is lost is printed
     #[arg(long, env = "WAFERDB_ACCEPT_LOSS", hide_env = true)]
     pub accept_loss: bool,
+    /// Run cloud functions even where they cannot be shut in: they can then read and change what the server can
+    #[arg(long, env = "WAFERDB_FUNCTIONS_UNCONFINED", hide_env = true)]
+    pub functions_unconfined: bool,
     /// Make this environment where it does not exist
     #[arg(long, env = "WAFERDB_INIT_ENV", value_name = "NAME", hide_env = true)]
     pub init_env: Option<String>,
@@ -410,6 +416,73 @@ pub struct Import {
     /// Stop at the first record that cannot be taken
     #[arg(long)]
     pub stop_on_error: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum FunctionVerb {
+    /// Deploy a folder; packages of its package.json are installed by the server unless node_modules lies in it
+    Deploy(Deploy),
+    /// List the functions
+    List {
+        #[command(flatten)]
+        within: InEnv,
+    },
+    /// Call a function and show its result
+    Call {
+        #[command(flatten)]
+        within: InEnv,
+        name: String,
+        /// The event, as JSON
+        #[arg(default_value = "{}")]
+        event: String,
+    },
+    /// Show what functions printed and how their calls ended, since the server started
+    Logs {
+        #[command(flatten)]
+        within: InEnv,
+        /// Of this function only
+        name: Option<String>,
+        /// Of this request only
+        #[arg(long, value_name = "ID")]
+        request: Option<String>,
+        /// The newest so many entries
+        #[arg(long, default_value_t = 100, value_name = "COUNT")]
+        limit: usize,
+    },
+    /// Delete a function with its code
+    Delete {
+        #[command(flatten)]
+        within: InEnv,
+        name: String,
+        #[command(flatten)]
+        sure: Sure,
+    },
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Deploy {
+    #[command(flatten)]
+    pub within: InEnv,
+    /// The folder with index.js
+    pub folder: PathBuf,
+    /// The function's name [default: the folder's]
+    #[arg(long)]
+    pub name: Option<String>,
+    /// File and export that are called
+    #[arg(long, default_value = "index.main", value_name = "FILE.EXPORT")]
+    pub handler: String,
+    /// Seconds that a call may take
+    #[arg(long, default_value_t = 20, value_name = "SECONDS")]
+    pub timeout: u32,
+    /// Memory of one process
+    #[arg(long, default_value_t = 256, value_name = "MIB")]
+    pub memory: u32,
+    /// Calls at once, each in a process of its own
+    #[arg(long, default_value_t = 10, value_name = "COUNT")]
+    pub concurrency: u32,
+    /// A variable of the function; may be given several times
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    pub variables: Vec<String>,
 }
 
 #[derive(Clone, Debug, Args)]

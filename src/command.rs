@@ -6,6 +6,7 @@ mod data;
 mod doctor;
 mod env;
 pub mod folder;
+mod function;
 mod index;
 mod key;
 mod rules;
@@ -31,6 +32,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Verb::Rules(verb) => rules::run(&Target::find(&place)?, verb, place.json),
         Verb::Index(verb) => index::run(&Target::find(&place)?, verb, place.json),
         Verb::Data(verb) => data::run(&Target::find(&place)?, verb, place.json),
+        Verb::Function(verb) => function::run(&Target::find(&place)?, verb, place.json),
         Verb::Changes(changes) => changes::run(&Target::find(&place)?, &changes, place.json),
         Verb::Doctor => doctor::run(&Target::find(&place)?, place.json),
     }

@@ -80,6 +80,10 @@ codes! {
     FileMissing Caller "check the id of the file; its path is case sensitive",
     /// The rule for files does not let this caller do that to the file, or the link has ended.
     FileDenied Caller "sign in as who stored the file, or ask for a new link",
+    /// The cloud function does not exist.
+    FunctionMissing Caller "check the name (`waferdb fn list`) and the environment; deploy it with `waferdb fn deploy`",
+    /// The cloud function threw, took too long or used more than it may.
+    FunctionFailed Caller "the message is the function's own; `waferdb fn logs` shows what it printed, and where it threw",
     /// The change log does not reach back as far as was asked.
     LogTrimmed Caller "read what is there now, and follow from there on without a token",
     /// The transaction does not exist (any more): it ended, expired or belongs to somebody else.

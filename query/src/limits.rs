@@ -90,6 +90,14 @@ limits! {
     file_link_s_max: 30 * 24 * 3600,
     /// How long the permission to upload a file lives, in seconds.
     file_upload_s: 1800,
+    /// Most cloud functions in the environment.
+    functions_max: 50,
+    /// Largest code of one cloud function without installed packages, in bytes.
+    function_code_bytes_max: 500 * 1024 * 1024,
+    /// Largest event that a cloud function is called with, in bytes.
+    function_event_bytes_max: 6 * 1024 * 1024,
+    /// Largest result of a cloud function, in bytes.
+    function_result_bytes_max: 6 * 1024 * 1024,
     /// Most sockets of the environment that are open for watching at once.
     sockets_max: 20_000,
     /// Most watches on one socket.

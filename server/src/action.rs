@@ -6,6 +6,7 @@
 
 pub mod auth;
 pub mod database;
+pub mod functions;
 pub mod identity;
 pub mod storage;
 
@@ -186,7 +187,6 @@ const fn missing(name: &'static str, code: &'static str, help: &'static str) -> 
     ActionRow { name, gate: Gate::Guest, joins: false, run: Run::Missing(code), help }
 }
 
-const FUNCTIONS: &str = "FUNCTIONS_REQUEST_FAIL";
 const ACTION: &str = "INVALID_ACTION";
 
 /// Every action, the most frequent first.
@@ -237,7 +237,7 @@ pub const ACTIONS: &[ActionRow] = &[
         here!(database::first::delete_in_transaction),
         "first generation: removes a document in a transaction",
     ),
-    missing("functions.invokeFunction", FUNCTIONS, "runs a cloud function"),
+    outside("functions.invokeFunction", here!(functions::invoke), "runs a cloud function"),
     outside("storage.getUploadMetadata", here!(storage::upload_metadata), "where to upload a file"),
     outside("storage.batchGetDownloadUrl", here!(storage::download_urls), "addresses of files"),
     outside("storage.batchDeleteFile", here!(storage::remove), "removes files"),

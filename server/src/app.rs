@@ -13,6 +13,7 @@ use crate::chance;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::files::Files;
+use crate::functions::Functions;
 use crate::identity::Identity;
 use crate::realtime::Realtime;
 use crate::tenants::Tenants;
@@ -29,6 +30,8 @@ pub struct App {
     pub identity: Arc<Identity>,
     /// Files of all environments.
     pub files: Files,
+    /// Cloud functions of all environments.
+    pub functions: Functions,
     /// Sockets and the watches on them.
     pub realtime: Realtime,
     now: fn() -> i64,
@@ -55,6 +58,7 @@ impl App {
     pub fn new(config: Config, db: Db, tenants: Tenants, now: fn() -> i64) -> Result<App> {
         let seed = u64::from_le_bytes(chance::bytes()?);
         let files = Files::open(config.files.as_deref(), db.store().clone(), tenants.derived_key("file links"))?;
+        let functions = Functions::new(config.functions.clone(), db.store().clone(), config.functions_unconfined);
         let clock = Clock::start().map_err(|fault| Error::new(Code::Internal, format!("no clock: {fault}")))?;
         Ok(App {
             now,
@@ -70,6 +74,7 @@ impl App {
             identity: Arc::new(Identity::new(tenants.store().clone(), tenants.seal())),
             tenants,
             files,
+            functions,
         })
     }
 

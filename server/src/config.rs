@@ -48,6 +48,10 @@ settings! {
     long_operations_max: usize = cores().max(2), "the number of cores, at least 2";
     /// The folder for files, by itself one inside the data folder; without one they are kept in memory.
     files: Option<PathBuf> = None, "`files` in the data folder";
+    /// The folder for cloud functions, by itself one inside the data folder; without one they vanish with the process.
+    functions: Option<PathBuf> = None, "`functions` in the data folder";
+    /// Do cloud functions run even where they cannot be shut in?
+    functions_unconfined: bool = false, "no";
     /// How long requests may finish after a stop was asked for.
     drain_max: Duration = Duration::from_secs(9), "9 s";
 }

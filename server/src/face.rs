@@ -4,6 +4,7 @@ pub mod admin;
 pub mod auth;
 pub mod body;
 mod cors;
+pub mod functions;
 pub mod objects;
 pub mod own;
 pub mod rest;
@@ -51,6 +52,7 @@ fn clients(app: Arc<App>) -> Router<Arc<App>> {
         .route("/web", any(web::call))
         .route("/__wx__/jsoperatewxdata", any(wx::call))
         .route("/wxa-qbase/jsoperatewxdata", any(wx::call))
+        .route("/v1/functions/{name}", any(functions::call))
         .route("/v1/{*path}", any(rest::call))
         .route("/auth/{*path}", any(auth::call))
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(PACKED_BYTES_MIN)))

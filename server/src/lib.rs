@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 pub mod face;
 pub mod files;
+pub mod functions;
 pub mod identity;
 pub mod listen;
 pub mod local;

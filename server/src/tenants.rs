@@ -29,6 +29,7 @@ mod kind {
     pub(super) const LIMITS: u8 = 1;
     pub(super) const KEY: u8 = 2;
     pub(super) const TOKEN: u8 = 3;
+    // 4: functions
 }
 
 /// Records that belong to no environment.
@@ -48,6 +49,8 @@ pub struct Tenants {
 #[derive(Default)]
 struct State {
     keys: HashMap<String, Held>,
+    /// Key pairs of running functions: made when first needed, gone with the process, in no list.
+    functions: HashMap<EnvId, Arc<KeyPair>>,
     limits: HashMap<EnvId, Arc<Limits>>,
     tokens: Vec<[u8; 32]>,
     /// Key pairs whose secret cannot be opened: the key file is missing or another one.
@@ -113,7 +116,22 @@ impl Tenants {
 
     /// The key pair of an id.
     pub fn find_key(&self, id: &str) -> Option<Arc<KeyPair>> {
-        self.state.read().keys.get(id).map(|held| held.pair.clone())
+        let state = self.state.read();
+        let stored = state.keys.get(id).map(|held| held.pair.clone());
+        stored.or_else(|| state.functions.values().find(|pair| pair.id == id).cloned())
+    }
+
+    /// The key pair with which the functions of an environment call the server. It lives as long as the process.
+    ///
+    /// # Errors
+    /// `Internal` where there is no randomness.
+    pub fn functions_key(&self, env: EnvId) -> Result<Arc<KeyPair>> {
+        if let Some(pair) = self.state.read().functions.get(&env) {
+            return Ok(pair.clone());
+        }
+        let (id, secret) = (format!("AKIDfn{}", chance::letters(30)?), chance::letters(40)?);
+        let made = Arc::new(KeyPair::new(&id, secret, env, 0));
+        Ok(self.state.write().functions.entry(env).or_insert(made).clone())
     }
 
     /// Key pairs that cannot be used because their secrets cannot be opened.
@@ -175,6 +193,7 @@ impl Tenants {
         let mut state = self.state.write();
         state.keys.retain(|_, held| held.pair.env != env);
         state.limits.remove(&env);
+        state.functions.remove(&env);
         Ok(())
     }
 

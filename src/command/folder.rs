@@ -86,7 +86,8 @@ pub fn open(config: Config, settings: &Settings) -> Result<Opened> {
     if let Some(folder) = &settings.folder {
         db = db.with_spill(Arc::new(Scratch(folder.clone())));
     }
-    let app = App::new(Config { files, ..config }, db, tenants, now_ms)?;
+    let functions = settings.folder.as_ref().map(|folder| folder.join("functions"));
+    let app = App::new(Config { files, functions, ..config }, db, tenants, now_ms)?;
     Ok(Opened { app, store })
 }
 

@@ -48,6 +48,7 @@ async fn serve_until_told(place: &Place, serve: Serve) -> Result<()> {
         public_urls: serve.public_url.clone(),
         origins: serve.allow_origin.clone(),
         connections_max: serve.connections_max,
+        functions_unconfined: serve.functions_unconfined,
         ..Config::default()
     };
     let busy = |fault| Failure::CouldNot(format!("{} cannot be listened on: {fault}", serve.listen));
@@ -64,6 +65,11 @@ async fn serve_until_told(place: &Place, serve: Serve) -> Result<()> {
         folder::note_address(folder, &url)?;
     }
     let app = Arc::new(app);
+    app.functions.serve_at(&url);
+    let tidying = tokio::spawn({
+        let app = app.clone();
+        async move { app.functions.tidy().await }
+    });
     front.open(face::router(app.clone()));
     announce(place, &url, folder.as_deref(), &made);
     signals.next().await;
@@ -75,6 +81,8 @@ async fn serve_until_told(place: &Place, serve: Serve) -> Result<()> {
         _ = serving => {}
         () = signals.next() => tracing::warn!("told twice: stopping at once"),
     }
+    tidying.abort();
+    app.functions.stop();
     close(app, store, folder.as_deref()).await;
     Ok(())
 }

@@ -5,6 +5,7 @@ mod command_line;
 mod crash;
 mod differential;
 mod docs;
+mod functions;
 mod hostile;
 mod spec;
 mod spill;

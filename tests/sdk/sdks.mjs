@@ -6,8 +6,8 @@ const CLIENT = ['connect:', 'files:']
 const REST = ['transaction:', 'set replaces, or creates', 'many values in a list']
 /** tcb-js-sdk rejects with a text where its own retrying of transactions looks for a code. */
 const TCB_JS = ['hot document', 'hot accounts']
-/** What the client's `wx.cloud` has not, or refuses by itself. */
-const SCRIPT = ['transaction:', 'creating a collection twice', 'a large document', 'a document over the limit', 'query: mod']
+/** What the client's `wx.cloud` has not, or refuses by itself; functions it calls over a channel of WeChat's own. */
+const SCRIPT = ['functions:', 'transaction:', 'creating a collection twice', 'a large document', 'a document over the limit', 'query: mod']
 
 /**
  * family      how results and errors look: `wx` (wx-server-sdk), `node` (@cloudbase/node-sdk), `admin` (tcb-admin-node)

@@ -7,6 +7,7 @@ mod changes;
 mod collections;
 mod envs;
 mod export;
+mod functions;
 mod import;
 mod keys;
 mod users;
@@ -61,6 +62,10 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/envs/{env}/collections/{name}/policy", get(collections::policy).put(collections::set_policy))
         .route("/policies/check", post(collections::check_policy))
         .route("/envs/{env}/collections/{name}/import", post(import::take_in))
+        .route("/envs/{env}/functions", get(functions::list))
+        .route("/envs/{env}/functions/{name}", post(functions::deploy).delete(functions::remove))
+        .route("/envs/{env}/functions/{name}/call", post(functions::call))
+        .route("/envs/{env}/logs", get(functions::logs))
         .route("/envs/{env}/changes", get(changes::send_out))
         .route("/envs/{env}/collections/{name}/export", get(export::send_out))
 }

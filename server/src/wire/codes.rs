@@ -68,6 +68,8 @@ const fn sdk(code: Code) -> (&'static str, i32) {
         Code::TransactionConflict | Code::TransactionBusy => ("DATABASE_TRANSACTION_CONFLICT", -501001),
         Code::FileMissing => ("STORAGE_FILE_NONEXIST", -503003),
         Code::FileDenied => ("STORAGE_EXCEED_AUTHORITY", -503002),
+        Code::FunctionMissing => ("FUNCTION_NOT_FOUND", -501001),
+        Code::FunctionFailed => ("FUNCTIONS_EXECUTE_FAIL", -504002),
         Code::PermissionDenied => ("DATABASE_PERMISSION_DENIED", -502003),
         Code::Unauthenticated => ("SIGN_PARAM_INVALID", -501001),
         Code::Timeout => ("DATABASE_TIMEOUT", -501001),
@@ -117,6 +119,7 @@ pub const fn phrase(number: i32) -> &'static str {
         -502_003 => "database permission denied",
         -502_004 => "database exceed collection limit",
         -502_005 => "database collection not exists",
+        -504_002 => "functions execute fail",
         _ => "resource system error",
     }
 }
@@ -159,6 +162,8 @@ const fn own(code: Code) -> &'static str {
         Code::IndexConflict => "INDEX_CONFLICT",
         Code::FileMissing => "FILE_MISSING",
         Code::FileDenied => "FILE_DENIED",
+        Code::FunctionMissing => "FUNCTION_MISSING",
+        Code::FunctionFailed => "FUNCTION_FAILED",
         Code::TransactionMissing => "TRANSACTION_MISSING",
         Code::TransactionConflict => "TRANSACTION_CONFLICT",
         Code::TransactionBusy => "TRANSACTION_BUSY",
@@ -186,13 +191,13 @@ const fn status(code: Code) -> u16 {
         Code::Unauthenticated => 401,
         Code::PermissionDenied | Code::FileDenied => 403,
         Code::EnvMissing | Code::CollectionMissing | Code::IndexMissing => 404,
-        Code::TransactionMissing | Code::FileMissing => 404,
+        Code::TransactionMissing | Code::FileMissing | Code::FunctionMissing => 404,
         Code::DuplicateKey | Code::EnvExists | Code::CollectionExists | Code::IndexConflict => 409,
         Code::TransactionConflict | Code::TransactionBusy => 409,
         Code::LogTrimmed => 410,
         Code::TooLarge => 413,
         Code::RateLimited | Code::ConcurrencyLimited | Code::CollectionLimit => 429,
-        Code::MemoryLimit | Code::QuotaExceeded => 422,
+        Code::MemoryLimit | Code::QuotaExceeded | Code::FunctionFailed => 422,
         Code::StorageFull => 507,
         Code::Timeout | Code::Cancelled => 504,
         Code::Halted => 503,
@@ -245,6 +250,7 @@ mod tests {
         ("DATABASE_COLLECTION_NOT_EXIST", -502005),
         ("STORAGE_EXCEED_AUTHORITY", -503002),
         ("STORAGE_FILE_NONEXIST", -503003),
+        ("FUNCTIONS_EXECUTE_FAIL", -504002),
     ];
 
     #[test]

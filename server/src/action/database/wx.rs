@@ -8,7 +8,7 @@ use storage::{Doc, DocBuilder, Value, ValueRef};
 use super::{
     insert_docs, needed_document, read_aggregate, read_find, read_update, remove_docs, rows, total, update_docs,
 };
-use crate::action::{ActionRow, Call, Gate, Run, auth, here, storage as files};
+use crate::action::{ActionRow, Call, Gate, Run, auth, functions, here, storage as files};
 use crate::wire::answer::Answer;
 use crate::wire::ejson::Form;
 
@@ -34,8 +34,8 @@ pub const CALLS: &[ActionRow] = &[
         here!(auth::socket_of_wx),
         "a ticket and the address for a socket to watch on",
     ),
-    row("tcbapi_slowcallfunction_v2", Run::Missing(API), "runs a cloud function"),
-    row("tcbapi_callfunction", Run::Missing(API), "runs a cloud function"),
+    row("tcbapi_slowcallfunction_v2", here!(functions::invoke_wx), "runs a cloud function"),
+    row("tcbapi_callfunction", here!(functions::invoke_wx), "runs a cloud function"),
     row("tcbapi_get_service_info", Run::Missing(API), "how to reach functions faster"),
     row("tcbapi_cos_uploadfile", here!(files::wx::upload), "where to upload a file"),
     row("tcbapi_downloadfile", here!(files::wx::download), "the address of a file"),

@@ -43,7 +43,17 @@ pub(super) async fn create(State(app): State<Arc<App>>, request: Request) -> Ans
 
 /// Drops an environment with everything in it.
 pub(super) async fn remove(State(app): State<Arc<App>>, Path(env): Path<String>) -> Answered {
-    waiting(&app, move |app| app.tenants.drop_env(&env)).await?;
+    let id = app.tenants.env(&env)?;
+    waiting(&app, move |app| {
+        app.tenants.drop_env(&env)?;
+        app.functions.remove_all(id);
+        Ok(())
+    })
+    .await?;
+    // Bytes without a record are nobody's any more: what fails here costs space only.
+    if let Err(fault) = app.files.remove_all(id).await {
+        tracing::warn!(fault = fault.message, "bytes of a dropped environment's files are left");
+    }
     shown(&json!({}))
 }
 
