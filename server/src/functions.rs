@@ -107,15 +107,18 @@ impl Functions {
         records.into_iter().map(read).collect()
     }
 
-    /// A new file that an archive can be written into before it is deployed.
+    /// A new file without a name, that an archive can be written into before it is deployed.
     ///
     /// # Errors
     /// `Internal`, `StorageFull`.
-    pub fn spool(&self) -> Result<(PathBuf, fs::File)> {
+    pub fn spool(&self) -> Result<fs::File> {
         fs::create_dir_all(&self.folder).map_err(|fault| broken(&fault))?;
         let path = self.folder.join(format!("{}.upload", new_version()?));
-        let file = fs::File::create_new(&path).map_err(|fault| broken(&fault))?;
-        Ok((path, file))
+        let mut options = fs::OpenOptions::new();
+        let file = options.read(true).write(true).create_new(true).open(&path).map_err(|fault| broken(&fault))?;
+        // Its bytes stay as long as it is open, and no crash leaves them behind.
+        fs::remove_file(&path).map_err(|fault| broken(&fault))?;
+        Ok(file)
     }
 
     /// Deploys an archive as the newest version of a function. Waits for the disk, and for packages to be installed.
@@ -198,10 +201,10 @@ impl Functions {
             );
             return Err(Error::new(Code::TooLarge, text));
         }
+        let pool = self.pool(env, name)?;
         let url = self.url.get().ok_or_else(|| {
             Error::new(Code::NotSupported, "functions run in a server: start `waferdb serve` on this folder first")
         })?;
-        let pool = self.pool(env, name)?;
         let began = std::time::Instant::now();
         let outcome = pool.call(&invocation, url).await;
         self.logs.add(LogEntry {

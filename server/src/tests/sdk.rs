@@ -177,7 +177,7 @@ fn errors_carry_the_codes_and_texts_that_users_match_on() {
             "TransactionNotExist",
         ),
         ("nonsense", json!({}), "INVALID_ACTION", "nonsense"),
-        ("functions.invokeFunction", json!({"function_name": "f"}), "FUNCTIONS_REQUEST_FAIL", "not supported"),
+        ("functions.invokeFunction", json!({"function_name": "f"}), "FUNCTION_NOT_FOUND", "does not exist"),
         ("storage.batchDeleteFile", json!({}), "INVALID_PARAM", "1 to 50 files"),
     ];
     for (action, members, code, text) in cases {

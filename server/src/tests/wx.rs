@@ -113,7 +113,7 @@ fn errors_are_numbers() {
         ("tcbapi_db_setdocument", admin(), json!({"collection_name": "c", "_id_number": {}, "data": "{}"}), -501_007),
         ("tcbapi_db_adddocument", admin(), add, -502_001),
         ("tcbapi_unheard_of", admin(), json!({}), -501_012),
-        ("tcbapi_callfunction", admin(), json!({}), -501_012),
+        ("tcbapi_callfunction", admin(), json!({}), -501_007),
         ("tcbapi_downloadfile", admin(), json!({}), -501_007),
     ] {
         let found = served.wx(name, &token, &asked);

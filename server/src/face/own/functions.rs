@@ -41,11 +41,8 @@ pub(super) async fn deploy(
     let settings: Settings = serde_json::from_str(text)
         .map_err(|fault| Error::new(Code::InvalidParam, format!("the function's settings: {fault}")))?;
     let limits = app.tenants.limits(env);
-    let (path, mut archive) = app.functions.spool()?;
-    let received = receive(request, &mut archive, limits.function_code_bytes_max).await;
-    // The name goes at once; the bytes stay as long as the file is open.
-    let _ = std::fs::remove_file(&path);
-    received?;
+    let mut archive = app.functions.spool()?;
+    receive(request, &mut archive, limits.function_code_bytes_max).await?;
     let shown_name = name.clone();
     let deployed = waiting(&app, move |app| {
         let order = Order { env, name: &name, archive, settings, limits: &limits, now_ms: app.now_ms() };
